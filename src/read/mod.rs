@@ -1,0 +1,3 @@
+//! Trees become facts in the site, one reader a product. Readers state facts; they do not judge.
+
+pub mod surroundings;

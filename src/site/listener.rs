@@ -1,0 +1,129 @@
+//! Where something accepts connections, and why we believe it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::source::Span;
+
+/// The language spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// HTTP/1 without TLS.
+    Http,
+    /// HTTP inside TLS.
+    Https,
+    /// HTTP/2 without TLS, as gRPC servers speak it.
+    Http2,
+    /// HTTP/2 inside TLS.
+    Http2Tls,
+    FastCgi,
+    Uwsgi,
+    Scgi,
+    Ajp,
+    /// Something else over TCP: a database, a queue, a raw stream.
+    Tcp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Protocol::Http => "HTTP",
+            Protocol::Https => "HTTPS",
+            Protocol::Http2 => "HTTP/2",
+            Protocol::Http2Tls => "HTTP/2 over TLS",
+            Protocol::FastCgi => "FastCGI",
+            Protocol::Uwsgi => "uwsgi",
+            Protocol::Scgi => "SCGI",
+            Protocol::Ajp => "AJP",
+            Protocol::Tcp => "TCP",
+        })
+    }
+}
+
+/// On which addresses of its machine a port is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bind {
+    /// Every address: `0.0.0.0`, `*`, `[::]`, a port alone.
+    Any,
+    /// One address: `127.0.0.1`, `::1`, `10.0.0.5`.
+    Only(IpAddr),
+    /// The name `localhost`; which of the two loopback addresses that is depends on the program and its machine.
+    Localhost,
+    /// It is not visible.
+    Unknown,
+}
+
+impl Bind {
+    pub fn is_loopback(self) -> bool {
+        match self {
+            Bind::Only(address) => address.is_loopback(),
+            Bind::Localhost => true,
+            Bind::Any | Bind::Unknown => false,
+        }
+    }
+}
+
+/// Where connections are accepted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    Tcp {
+        bind: Bind,
+        port: u16,
+    },
+    /// A path on its machine, absolute, `/var/run` written as `/run`.
+    Unix {
+        path: String,
+    },
+}
+
+/// Why a listener is believed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Evidence {
+    /// The program's own documented default, and nothing was found that moves it.
+    Default,
+    /// The program's own configuration, flag or variable.
+    Binding,
+}
+
+/// Something that accepts connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub endpoint: Endpoint,
+    /// `None`: not visible.
+    pub protocol: Option<Protocol>,
+    pub evidence: Evidence,
+    /// What decided the port or the path: the flag's value, the setting; for a default, the command or the image.
+    pub place: Span,
+    /// What decided the bind address, where that is another text; for a default, the command or the image.
+    pub bind_place: Span,
+    /// The evidence in words, without the address: "`gunicorn` is told to", "the default of `grafana`".
+    pub why: String,
+    /// Who may connect to a unix socket.
+    pub access: Option<SocketAccess>,
+}
+
+/// Owner, group and mode of a unix socket, as far as they are visible.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SocketAccess {
+    pub owner: Option<String>,
+    pub group: Option<String>,
+    /// Permission bits, such as 0o660.
+    pub mode: Option<u32>,
+    /// What decided them.
+    pub place: Option<Span>,
+}
+
+/// The listeners of one process or machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    pub listeners: Vec<Listener>,
+    /// Why there may be more or other ones than those listed; `None`: the list is closed.
+    pub open: Option<String>,
+}
+
+impl Listening {
+    /// Nothing is known, for this reason.
+    pub fn open(why: impl Into<String>) -> Listening {
+        Listening { listeners: Vec::new(), open: Some(why.into()) }
+    }
+}
