@@ -259,6 +259,15 @@ impl TextBuilder {
     }
 }
 
+/// The value of an environment variable.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    Value(Text),
+    Unset,
+    /// It may be set, and to what is not visible.
+    Unknown,
+}
+
 /// What stands at a path of the snapshot. Paths are relative to its root, with `/`, without `.` and `..`; the root is "".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {

@@ -1,15 +1,6 @@
 //! What a process sees of the machine it runs on: its files, its variables, its working directory.
 
-use crate::source::Text;
-
-/// The value of an environment variable.
-#[derive(Clone, Debug)]
-pub enum Lookup {
-    Value(Text),
-    Unset,
-    /// It may be set, and to what is not visible.
-    Unknown,
-}
+use crate::source::{Lookup, Text};
 
 /// What stands at a path of a machine.
 #[derive(Clone, Debug)]
