@@ -1,3 +1,51 @@
-//! What the files say together, whoever wrote them: machines, listeners, routes, hops.
+//! What the files say together, whoever wrote them: machines, networks, listeners, routes, hops and their ends.
+//!
+//! Readers fill a [`Site`]; [`reach`] follows every hop once; rules read it. No product is known by name here.
 
 pub mod listener;
+pub mod machine;
+pub mod proxy;
+pub mod reach;
+pub mod sockets;
+pub mod trouble;
+
+use crate::site::machine::{Machine, MachineId, Network};
+use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Route, VirtualServer};
+use crate::site::reach::End;
+use crate::site::trouble::Trouble;
+
+/// Everything that is judged together. The vectors are arenas: ids are indices into them.
+#[derive(Debug, Default)]
+pub struct Site {
+    pub machines: Vec<Machine>,
+    pub networks: Vec<Network>,
+    pub proxies: Vec<Proxy>,
+    pub servers: Vec<VirtualServer>,
+    pub routes: Vec<Route>,
+    pub groups: Vec<Group>,
+    pub hops: Vec<Hop>,
+    /// Where each hop ends, one for every server that it may choose; filled by [`reach::follow`].
+    pub ends: Vec<End>,
+    /// What readers met on the way that no picture of hops can hold.
+    pub troubles: Vec<Trouble>,
+}
+
+impl Site {
+    pub fn machine(&self, id: MachineId) -> &Machine {
+        &self.machines[id.0]
+    }
+
+    pub fn proxy(&self, id: ProxyId) -> &Proxy {
+        &self.proxies[id.0]
+    }
+
+    /// Every end with its hop.
+    pub fn ends(&self) -> impl Iterator<Item = (&End, &Hop)> {
+        self.ends.iter().map(|end| (end, &self.hops[end.hop]))
+    }
+
+    /// The machine on which the proxy of a hop runs; `None` for a config that nobody loads.
+    pub fn home(&self, hop: &Hop) -> Option<&Machine> {
+        self.proxy(hop.proxy).machine.map(|id| self.machine(id))
+    }
+}

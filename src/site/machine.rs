@@ -1,0 +1,252 @@
+//! Machines: whatever has its own loopback, files and names. The server itself, or the container of a service.
+
+use std::net::IpAddr;
+
+use crate::site::listener::Listening;
+use crate::source::{Span, Spanned};
+
+/// Index into [`crate::site::Site::machines`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MachineId(pub usize);
+
+/// Index into [`crate::site::Site::networks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetworkId(pub usize);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Host,
+    Container,
+}
+
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The service's name; for the server itself "the host".
+    pub name: String,
+    /// Where it is declared: the key of the service.
+    pub place: Span,
+    pub kind: Kind,
+    /// Machines of one project are started together; alternatives of one repository are different projects.
+    pub project: usize,
+    /// The machine whose network stack this one uses; itself, unless it shares another one's.
+    pub stack: MachineId,
+    pub attached: Attached,
+    /// What it runs, to be quoted: the image, or the build folder.
+    pub image: Option<Spanned<String>>,
+    /// The image is built from files of this tree.
+    pub built_here: bool,
+    /// What its own processes listen on.
+    pub listening: Listening,
+    /// Ports that are named by people and prove nothing: EXPOSE, expose, the container side of ports.
+    pub declared: Vec<Declared>,
+    pub published: Vec<Published>,
+    /// Names in its hosts file.
+    pub hosts: Vec<HostsEntry>,
+    pub mounts: Vec<Mount>,
+    pub start: Start,
+    pub depends_on: Vec<Dependency>,
+    /// The restart policy as it is written.
+    pub restart: Option<Spanned<String>>,
+    pub probe: Option<Probe>,
+    /// How many of it run, where that is written.
+    pub replicas: Option<Spanned<u64>>,
+    /// Programs that are known to be there or not to be there.
+    pub tools: Vec<Tool>,
+    /// The name by which other containers may also call it.
+    pub container_name: Option<Spanned<String>>,
+    /// Users by name, with their groups, where the files tell.
+    pub users: Vec<User>,
+}
+
+/// How a machine is connected to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// To these networks, on which names resolve.
+    Networks(Vec<Attachment>),
+    /// It uses the host's network stack and has no name on any network.
+    Host(Span),
+    /// It uses the stack of another machine of the site.
+    Shares(MachineId, Span),
+    /// Docker's default bridge: addresses, but no names.
+    DefaultBridge(Span),
+    /// No network at all.
+    Nothing(Span),
+    /// The files do not say.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub network: NetworkId,
+    /// Every name that resolves to the machine on this network.
+    pub names: Vec<String>,
+    /// Fixed addresses.
+    pub addresses: Vec<Spanned<IpAddr>>,
+    /// Where the attachment is written; the service's key when it is Docker's default.
+    pub place: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// The key in the file.
+    pub key: String,
+    /// The name that Docker gives it; the same name is the same network.
+    pub name: String,
+    pub place: Span,
+    /// Somebody else creates it, so it may have members that no file shows.
+    pub open: bool,
+    /// The address of the host on it, where it is written.
+    pub gateways: Vec<IpAddr>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeclaredBy {
+    /// `EXPOSE` of an image that is built here.
+    Expose,
+    /// `expose:` of a service.
+    Service,
+    /// The container side of `ports:`.
+    Published,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// First and last port.
+    pub ports: (u16, u16),
+    pub by: DeclaredBy,
+    pub place: Span,
+}
+
+/// A port of a container that is reachable on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// `None`: every address of the host.
+    pub address: Option<Spanned<IpAddr>>,
+    pub host: HostPort,
+    /// First and last port inside the container.
+    pub container: (u16, u16),
+    pub udp: bool,
+    pub place: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostPort {
+    /// First and last port on the host.
+    Fixed(u16, u16),
+    /// Docker chooses one at each start.
+    Random,
+    /// It depends on something that is not visible.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostsEntry {
+    pub name: String,
+    pub to: HostsTarget,
+    pub place: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostsTarget {
+    Address(IpAddr),
+    /// `host-gateway`: the host, as the container sees it.
+    Gateway,
+    /// Another machine of the site, under a name of this one's own choice: a link.
+    Machine(MachineId),
+    Unknown,
+}
+
+/// A part of the file system that comes from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Absolute, without a slash at the end.
+    pub target: String,
+    pub from: MountSource,
+    pub read_only: bool,
+    pub place: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountSource {
+    /// A path of the snapshot, as a file or folder.
+    Snapshot(String),
+    /// An absolute path of the host that is not in the snapshot.
+    Host(String),
+    /// A named volume, by the name that Docker gives it.
+    Volume(String),
+    /// A fresh volume or a file system in memory: nobody else sees it.
+    Private,
+    /// Text that stands in a file of the snapshot, or that somebody else provides.
+    Text,
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the rest of its project.
+    Always,
+    /// Only when one of these profiles is asked for, which no file does.
+    Profile(Spanned<String>),
+    /// Its replicas are set to 0.
+    Never(Span),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    pub on: MachineId,
+    pub condition: Condition,
+    pub required: bool,
+    pub place: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Started,
+    Healthy,
+    Completed,
+    Unknown,
+}
+
+/// A health check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// Where its command is written.
+    pub place: Span,
+    /// `false`: switched off.
+    pub enabled: bool,
+    /// The program it runs first.
+    pub tool: Option<Spanned<String>>,
+    /// It needs a shell.
+    pub shell: Option<Span>,
+    /// What it asks on the machine itself.
+    pub asks: Option<Asks>,
+    /// Seconds between two probes, seconds that one may take, failures until unhealthy, seconds of grace.
+    pub interval: Option<Spanned<f64>>,
+    pub timeout: Option<Spanned<f64>>,
+    pub retries: Option<Spanned<u64>>,
+    pub start_period: Option<Spanned<f64>>,
+}
+
+/// An address that a probe asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asks {
+    pub host: String,
+    pub port: Spanned<u16>,
+    pub path: Option<String>,
+    pub tls: bool,
+}
+
+/// Whether a program is on a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    pub name: String,
+    pub present: bool,
+    /// The image, or the package that brings it.
+    pub place: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub name: String,
+    pub groups: Vec<String>,
+}

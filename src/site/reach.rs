@@ -1,0 +1,863 @@
+//! Follows every hop to its end: what answers there, or why nothing does.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::site::Site;
+use crate::site::listener::{Bind, Endpoint, Listener, Protocol};
+use crate::site::machine::{Attached, Attachment, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
+use crate::site::proxy::{Hop, Host, Malformed, Port, Resolution, RoutePath, Target, To};
+use crate::site::sockets;
+use crate::source::{Span, Spanned};
+
+/// One server that a hop may choose, and what becomes of the connection.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// Index into [`Site::hops`].
+    pub hop: usize,
+    /// The group and the server in it, when the hop goes through one.
+    pub server: Option<(usize, usize)>,
+    pub target: Option<Target>,
+    /// The text that names the target.
+    pub place: Span,
+    pub reach: Reach,
+}
+
+/// How sure an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// The files contradict each other.
+    Likely,
+    /// The files leave no other reading.
+    Proven,
+}
+
+/// A listener: the machine whose process it is, and its index in that machine's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListenerId {
+    pub machine: MachineId,
+    pub index: usize,
+}
+
+/// Where a hop ends.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    Delivered(ListenerId),
+    /// Nothing accepts connections on that port.
+    Refused(Refused),
+    /// Something listens on the port, on loopback addresses only, and the hop comes from outside.
+    OnlyLoopback {
+        listener: ListenerId,
+        certainty: Certainty,
+    },
+    /// Something listens on the loopback address of the other family.
+    OtherFamily {
+        listener: ListenerId,
+        certainty: Certainty,
+    },
+    WrongProtocol(ListenerId),
+    /// No name server that is asked knows the name.
+    NameUnknown(NameUnknown),
+    /// The machine exists, and no network connects it with the proxy.
+    OtherNetwork {
+        machine: MachineId,
+    },
+    /// The machine exists and is not started.
+    NotStarted {
+        machine: MachineId,
+    },
+    /// The proxy runs on the host, and the container's port does not lead to the port asked for.
+    NotPublished {
+        machine: MachineId,
+        published: Option<usize>,
+        certainty: Certainty,
+    },
+    /// A name for the host that nothing defines on Linux.
+    HostNameMissing {
+        name: String,
+    },
+    /// Only the host's own loopback, or a loopback address of it, takes the connection.
+    HostLoopbackOnly {
+        place: Span,
+        certainty: Certainty,
+    },
+    /// A unix socket that nothing makes.
+    Socket(sockets::Missing),
+    /// No server of the group may be asked.
+    NoServers {
+        group: usize,
+    },
+    /// A name has to be resolved at run time, and no name server is configured.
+    NoResolver,
+    /// The name servers that are asked cannot know the name of a container.
+    ForeignResolver {
+        resolver: Spanned<String>,
+        machine: MachineId,
+    },
+    Malformed(Malformed),
+    /// The request comes back to the same route.
+    Loop {
+        listen: Span,
+        route: usize,
+    },
+    /// A public name or address.
+    Leaves,
+    /// The files do not say, for this reason.
+    Undecided(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct Refused {
+    pub machine: MachineId,
+    pub port: u16,
+    /// The proxy asked its own loopback.
+    pub own_loopback: bool,
+    pub certainty: Certainty,
+    /// What does listen there, TCP or not.
+    pub listeners: Vec<ListenerId>,
+    /// The port is the host side of a published port with another container side: the machine and its published port.
+    pub host_side: Option<(MachineId, usize)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct NameUnknown {
+    pub name: String,
+    /// A name that resolves and differs by a letter or two.
+    pub closest: Option<(String, MachineId)>,
+    /// A machine that has this name and no place on any network.
+    pub without_network: Option<MachineId>,
+    pub certainty: Certainty,
+}
+
+impl Reach {
+    /// The outcome's name in reports.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Reach::Delivered(_) => "delivered",
+            Reach::Refused(refused) if refused.certainty == Certainty::Likely => "refused",
+            Reach::Refused(_) | Reach::OnlyLoopback { .. } | Reach::OtherFamily { .. } => "refused",
+            Reach::HostLoopbackOnly { .. } | Reach::Malformed(_) => "refused",
+            Reach::WrongProtocol(_) => "wrong-protocol",
+            Reach::NameUnknown(_) | Reach::NotStarted { .. } | Reach::HostNameMissing { .. } => "name-unknown",
+            Reach::NoResolver | Reach::ForeignResolver { .. } => "name-unknown",
+            Reach::OtherNetwork { .. } | Reach::NotPublished { .. } => "no-route",
+            Reach::Socket(missing) => missing.outcome(),
+            Reach::NoServers { .. } => "no-servers",
+            Reach::Loop { .. } => "loop",
+            Reach::Leaves => "leaves",
+            Reach::Undecided(_) => "undecided",
+        }
+    }
+
+    fn undecided(why: impl Into<String>) -> Reach {
+        Reach::Undecided(why.into())
+    }
+
+    /// Which of several answers for the same name counts: one that delivers, else one that is not certain, else the first.
+    fn rank(&self) -> u8 {
+        match self {
+            Reach::Delivered(_) => 0,
+            Reach::Leaves | Reach::Undecided(_) => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// Fills [`Site::ends`].
+pub fn follow(site: &mut Site) {
+    let ends = {
+        let index = Index::of(site);
+        (0..site.hops.len()).flat_map(|hop| index.ends_of(hop)).collect()
+    };
+    site.ends = ends;
+}
+
+/// Where a connection comes from, seen from the machine that it arrives at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// By a loopback address of this family; both when a name was asked for.
+    Loopback(Family),
+    Network,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+    Both,
+}
+
+/// The site with everything that is looked up more than once.
+struct Index<'s> {
+    site: &'s Site,
+    /// Members of a network by name.
+    names: HashMap<(usize, &'s str), Vec<MachineId>>,
+    /// Machines by any name they have anywhere, their own included.
+    anywhere: HashMap<&'s str, Vec<MachineId>>,
+    addresses: HashMap<IpAddr, MachineId>,
+    /// Machines by the stack that they use.
+    stacks: HashMap<MachineId, Vec<MachineId>>,
+    gateways: BTreeSet<IpAddr>,
+    /// Published ports by their host side.
+    published: HashMap<u16, Vec<(MachineId, usize)>>,
+    host: Option<MachineId>,
+}
+
+impl<'s> Index<'s> {
+    fn of(site: &'s Site) -> Index<'s> {
+        let mut index = Index {
+            site,
+            names: HashMap::new(),
+            anywhere: HashMap::new(),
+            addresses: HashMap::new(),
+            stacks: HashMap::new(),
+            // Docker's default bridge.
+            gateways: BTreeSet::from([IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1))]),
+            published: HashMap::new(),
+            host: None,
+        };
+        for network in &site.networks {
+            index.gateways.extend(&network.gateways);
+        }
+        for (number, machine) in site.machines.iter().enumerate() {
+            let id = MachineId(number);
+            index.stacks.entry(machine.stack).or_default().push(id);
+            if machine.kind == Kind::Host {
+                index.host = Some(id);
+                continue;
+            }
+            index.anywhere.entry(&machine.name).or_default().push(id);
+            if let Attached::Networks(attachments) = &machine.attached {
+                for attachment in attachments {
+                    for name in &attachment.names {
+                        index.names.entry((attachment.network.0, name)).or_default().push(id);
+                        if *name != machine.name {
+                            index.anywhere.entry(name).or_default().push(id);
+                        }
+                    }
+                    for address in &attachment.addresses {
+                        index.addresses.insert(address.value, id);
+                    }
+                }
+            }
+            for (number, published) in machine.published.iter().enumerate() {
+                let HostPort::Fixed(first, last) = published.host else { continue };
+                for port in first..=last {
+                    if !published.udp {
+                        index.published.entry(port).or_default().push((id, number));
+                    }
+                }
+            }
+        }
+        index
+    }
+
+    fn ends_of(&self, number: usize) -> Vec<End> {
+        let hop = &self.site.hops[number];
+        let end = |server, target, place, reach| End { hop: number, server, target, place, reach };
+        match &hop.to {
+            To::Unknown(why) => vec![end(None, None, hop.place, Reach::undecided(why))],
+            To::Malformed(malformed) => vec![end(None, None, malformed.span, Reach::Malformed(malformed.clone()))],
+            To::Target(target) => vec![end(None, Some(target.clone()), target.place(), self.reach(hop, target, false))],
+            To::Group(group_number) => {
+                let group = &self.site.groups[*group_number];
+                let usable = |(_, server): &(usize, &crate::site::proxy::Server)| server.down.is_none();
+                if !group.open && !group.servers.iter().enumerate().any(|server| usable(&server)) {
+                    return vec![end(None, None, hop.place, Reach::NoServers { group: *group_number })];
+                }
+                let servers = group.servers.iter().enumerate().filter(usable);
+                servers
+                    .map(|(server_number, server)| {
+                        let at = Some((*group_number, server_number));
+                        match &server.to {
+                            _ if server.unclear => {
+                                end(at, None, server.span, Reach::undecided("the server is chosen at run time"))
+                            }
+                            Err(malformed) => end(at, None, malformed.span, Reach::Malformed(malformed.clone())),
+                            Ok(target) => {
+                                let reach = self.reach(hop, target, !server.resolves);
+                                end(at, Some(target.clone()), target.place(), reach)
+                            }
+                        }
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// `at_start`: the name is resolved once, whatever the hop itself does (a server of a group).
+    fn reach(&self, hop: &Hop, target: &Target, at_start: bool) -> Reach {
+        let (host, port) = match target {
+            Target::Unix { path } => return sockets::reach(self.site, hop, path),
+            Target::Tcp { host, port } => (host, port),
+        };
+        let resolvers = match &hop.resolution {
+            Resolution::AtRunTime { resolvers } if !at_start => Some(resolvers),
+            _ => None,
+        };
+        let Some(home_id) = self.site.proxy(hop.proxy).machine else {
+            return self.reach_from_nowhere(hop, host, port, resolvers);
+        };
+        let home = self.site.machine(home_id);
+        match &host.value {
+            Host::Address(address) => self.reach_address(hop, home, *address, port.number),
+            Host::Name(name) => {
+                if let Some(resolvers) = resolvers {
+                    return self.reach_at_run_time(hop, home, name, port, resolvers);
+                }
+                if is_localhost(name) {
+                    return self.reach_own_loopback(hop, home, Family::Both, port.number);
+                }
+                if let Some(entry) = home.hosts.iter().find(|entry| entry.name.eq_ignore_ascii_case(name)) {
+                    return match entry.to {
+                        HostsTarget::Address(address) => self.reach_address(hop, home, address, port.number),
+                        HostsTarget::Gateway => self.reach_host(hop, port.number),
+                        HostsTarget::Machine(machine) => self.reach_container(hop, machine, port.number),
+                        HostsTarget::Unknown => Reach::undecided(format!("the address of `{name}` is not visible")),
+                    };
+                }
+                self.reach_name(hop, home, name, port.number)
+            }
+        }
+    }
+
+    /// What a config that nobody loads proves by itself.
+    fn reach_from_nowhere(
+        &self,
+        hop: &Hop,
+        host: &Spanned<Host>,
+        port: &Port,
+        resolvers: Option<&Vec<Spanned<String>>>,
+    ) -> Reach {
+        if let Host::Name(_) = host.value
+            && resolvers.is_some_and(Vec::is_empty)
+        {
+            return Reach::NoResolver;
+        }
+        let own = match &host.value {
+            Host::Address(address) => address.is_loopback(),
+            Host::Name(name) => is_localhost(name),
+        };
+        if own && let Some((listen, route)) = self.comes_back(hop, port.number) {
+            return Reach::Loop { listen, route };
+        }
+        match &host.value {
+            Host::Address(address) if !address.is_loopback() && !is_private(*address) => Reach::Leaves,
+            Host::Name(name) if !own && looks_public(name) => Reach::Leaves,
+            _ => Reach::undecided("no machine is seen to load this config"),
+        }
+    }
+
+    fn reach_at_run_time(
+        &self,
+        hop: &Hop,
+        home: &Machine,
+        name: &str,
+        port: &Port,
+        resolvers: &[Spanned<String>],
+    ) -> Reach {
+        let Some(first) = resolvers.first() else { return Reach::NoResolver };
+        if resolvers.iter().any(|resolver| asks_docker(&resolver.value)) && home.kind == Kind::Container {
+            return self.reach_name(hop, home, name, port.number);
+        }
+        if is_localhost(name) {
+            return Reach::undecided("name servers need not know `localhost`");
+        }
+        let public = |resolver: &Spanned<String>| {
+            address_of_resolver(&resolver.value)
+                .is_some_and(|address| !is_private(address) && !address.is_loopback() && !address.is_unspecified())
+        };
+        if resolvers.iter().all(public) {
+            let member = self.members(home, name).first().copied();
+            if let Some(machine) = member {
+                return Reach::ForeignResolver { resolver: first.clone(), machine };
+            }
+            if looks_public(name) {
+                return Reach::Leaves;
+            }
+        }
+        Reach::undecided(format!("what the name server {first} knows is not visible"))
+    }
+
+    /// Machines that have this name on a network of `home`.
+    fn members(&self, home: &Machine, name: &str) -> Vec<MachineId> {
+        let mut found: Vec<MachineId> = Vec::new();
+        for attachment in self.attachments(home) {
+            for machine in self.names.get(&(attachment.network.0, name)).into_iter().flatten() {
+                if !found.contains(machine) {
+                    found.push(*machine);
+                }
+            }
+        }
+        found
+    }
+
+    fn attachments(&self, home: &'s Machine) -> &'s [Attachment] {
+        match &self.site.machine(home.stack).attached {
+            Attached::Networks(attachments) => attachments,
+            _ => &[],
+        }
+    }
+
+    fn reach_name(&self, hop: &Hop, home: &'s Machine, name: &str, port: u16) -> Reach {
+        let lower;
+        let name = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            lower = name.to_ascii_lowercase();
+            &lower
+        } else {
+            name
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let stack = self.site.machine(home.stack);
+        match &stack.attached {
+            Attached::Networks(_) => {}
+            Attached::Host(_) => return self.reach_name_from_host(hop, name),
+            Attached::DefaultBridge(_) => {
+                return match self.neighbours(home, name).first() {
+                    Some(machine) => Reach::OtherNetwork { machine: *machine },
+                    None if looks_public(name) => Reach::Leaves,
+                    None => self.name_unknown(home, name, Certainty::Proven),
+                };
+            }
+            Attached::Nothing(_) => return Reach::undecided("the proxy has no network"),
+            Attached::Shares(..) | Attached::Unknown => {
+                if stack.kind == Kind::Host {
+                    return self.reach_name_from_host(hop, name);
+                }
+                return Reach::undecided("the networks of the proxy are not visible");
+            }
+        }
+        let members = self.members(home, name);
+        if !members.is_empty() {
+            let started: Vec<MachineId> =
+                members.iter().copied().filter(|id| self.site.machine(*id).start == Start::Always).collect();
+            if started.is_empty() {
+                return Reach::NotStarted { machine: members[0] };
+            }
+            let answers = started.iter().map(|machine| self.reach_container(hop, *machine, port));
+            return answers.min_by_key(Reach::rank).unwrap_or_else(|| Reach::undecided("no machine has this name"));
+        }
+        if is_name_of_the_host(name) {
+            return Reach::HostNameMissing { name: name.to_owned() };
+        }
+        let neighbours = self.neighbours(home, name);
+        if let Some(open) = self.attachments(home).iter().find(|it| self.site.networks[it.network.0].open) {
+            let network = &self.site.networks[open.network.0];
+            return Reach::undecided(format!("the members of the external network `{}` are not visible", network.name));
+        }
+        if let Some(machine) = neighbours.first() {
+            return match self.site.machine(*machine).attached {
+                Attached::Host(_) => self.name_unknown(home, name, Certainty::Proven),
+                _ => Reach::OtherNetwork { machine: *machine },
+            };
+        }
+        if looks_public(name) {
+            return Reach::Leaves;
+        }
+        self.name_unknown(home, name, Certainty::Proven)
+    }
+
+    /// Machines of this name that are not on a network of `home`: of its own project first.
+    fn neighbours(&self, home: &Machine, name: &str) -> Vec<MachineId> {
+        let mut found = self.anywhere.get(name).cloned().unwrap_or_default();
+        found.sort_by_key(|id| (self.site.machine(*id).project != home.project, *id));
+        found
+    }
+
+    fn reach_name_from_host(&self, hop: &Hop, name: &str) -> Reach {
+        let Some(home) = self.site.home(hop) else { return Reach::undecided("no machine loads this config") };
+        if looks_public(name) {
+            return Reach::Leaves;
+        }
+        if self.anywhere.contains_key(name) {
+            return self.name_unknown(home, name, Certainty::Likely);
+        }
+        Reach::undecided(format!("the name servers of the host may know `{name}`"))
+    }
+
+    fn name_unknown(&self, home: &'s Machine, name: &str, certainty: Certainty) -> Reach {
+        let without_network = self.neighbours(home, name).first().copied();
+        let mut closest: Option<(usize, &str, MachineId)> = None;
+        for attachment in self.attachments(home) {
+            for ((network, candidate), members) in &self.names {
+                if *network != attachment.network.0 {
+                    continue;
+                }
+                let distance = edit_distance(name, candidate);
+                let allowed = if name.len() < 4 { 1 } else { 2 };
+                // The smaller distance, then the alphabet: the answer must not depend on the order of a hash map.
+                if distance <= allowed && closest.is_none_or(|best| (distance, *candidate) < (best.0, best.1)) {
+                    closest = members.first().map(|member| (distance, *candidate, *member));
+                }
+            }
+        }
+        Reach::NameUnknown(NameUnknown {
+            name: name.to_owned(),
+            closest: closest.map(|(_, name, machine)| (name.to_owned(), machine)),
+            without_network,
+            certainty,
+        })
+    }
+
+    fn reach_address(&self, hop: &Hop, home: &'s Machine, address: IpAddr, port: u16) -> Reach {
+        if address.is_loopback() || address.is_unspecified() {
+            let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+            return self.reach_own_loopback(hop, home, family, port);
+        }
+        if let Some(machine) = self.addresses.get(&address) {
+            return self.reach_container(hop, *machine, port);
+        }
+        if self.site.machine(home.stack).kind == Kind::Container && self.gateways.contains(&address) {
+            return self.reach_host(hop, port);
+        }
+        Reach::Leaves
+    }
+
+    fn reach_own_loopback(&self, hop: &Hop, home: &'s Machine, family: Family, port: u16) -> Reach {
+        if let Some((listen, route)) = self.comes_back(hop, port) {
+            return Reach::Loop { listen, route };
+        }
+        if self.site.machine(home.stack).kind == Kind::Host {
+            return self.arrive_at_host(hop, home.stack, Arrival::Loopback(family), port);
+        }
+        self.arrive(hop, home.stack, Arrival::Loopback(family), port)
+    }
+
+    fn reach_container(&self, hop: &Hop, machine: MachineId, port: u16) -> Reach {
+        let stack = self.site.machine(machine).stack;
+        if let Some(home) = self.site.home(hop)
+            && home.stack == stack
+            && let Some((listen, route)) = self.comes_back(hop, port)
+        {
+            return Reach::Loop { listen, route };
+        }
+        self.arrive(hop, stack, Arrival::Network, port)
+    }
+
+    /// From a container to the host, through the bridge.
+    fn reach_host(&self, hop: &Hop, port: u16) -> Reach {
+        match self.host {
+            Some(host) => self.arrive_at_host(hop, host, Arrival::Network, port),
+            None => Reach::undecided("what listens on the host is not visible"),
+        }
+    }
+
+    /// At a port of the host: of a process there, or of a container that publishes it.
+    fn arrive_at_host(&self, hop: &Hop, host: MachineId, arrival: Arrival, port: u16) -> Reach {
+        let own = self.arrive(hop, host, arrival, port);
+        let nothing_known = matches!(own, Reach::Undecided(_) | Reach::Refused(_));
+        if !nothing_known {
+            return match own {
+                Reach::OnlyLoopback { listener, certainty } => {
+                    let place = self.listener(listener).bind_place;
+                    Reach::HostLoopbackOnly { place, certainty }
+                }
+                other => other,
+            };
+        }
+        let mut answers: Vec<Reach> = Vec::new();
+        for (machine, number) in self.published.get(&port).into_iter().flatten() {
+            let published = &self.site.machine(*machine).published[*number];
+            if let Some(address) = &published.address
+                && arrival == Arrival::Network
+                && address.value.is_loopback()
+            {
+                answers.push(Reach::HostLoopbackOnly { place: address.span, certainty: Certainty::Proven });
+                continue;
+            }
+            let HostPort::Fixed(first, _) = published.host else { continue };
+            let inside = published.container.0.saturating_add(port - first);
+            answers.push(self.reach_container(hop, *machine, inside));
+        }
+        if let Some(answer) = answers.into_iter().min_by_key(Reach::rank) {
+            return answer;
+        }
+        if let Arrival::Loopback(_) = arrival
+            && let Some(reach) = self.not_published(host, port)
+        {
+            return reach;
+        }
+        own
+    }
+
+    /// A container that listens on this very port, which leads to it from nowhere on the host.
+    fn not_published(&self, host: MachineId, port: u16) -> Option<Reach> {
+        let open = self.stack_is_open(host).is_some();
+        let mut best: Option<Reach> = None;
+        for (number, machine) in self.site.machines.iter().enumerate() {
+            if machine.kind == Kind::Host || machine.stack == host {
+                continue;
+            }
+            let id = MachineId(number);
+            let published = machine
+                .published
+                .iter()
+                .position(|published| published.container.0 <= port && port <= published.container.1 && !published.udp);
+            if let Some(at) = published {
+                match machine.published[at].host {
+                    HostPort::Unknown => return None,
+                    _ => {
+                        return Some(Reach::NotPublished {
+                            machine: id,
+                            published: Some(at),
+                            certainty: Certainty::Proven,
+                        });
+                    }
+                }
+            }
+            let listens = machine.listening.listeners.iter().any(|listener| listener_port(listener) == Some(port))
+                || machine.declared.iter().any(|declared| declared.ports.0 <= port && port <= declared.ports.1);
+            if listens && best.is_none() {
+                let certainty = if open { Certainty::Likely } else { Certainty::Proven };
+                best = Some(Reach::NotPublished { machine: id, published: None, certainty });
+            }
+        }
+        best
+    }
+
+    fn listener(&self, id: ListenerId) -> &'s Listener {
+        &self.site.machine(id.machine).listening.listeners[id.index]
+    }
+
+    /// Why the set of listeners of a stack may be larger than what is known.
+    fn stack_is_open(&self, stack: MachineId) -> Option<&'s str> {
+        let machines = self.stacks.get(&stack).map_or(&[][..], Vec::as_slice);
+        machines.iter().find_map(|id| self.site.machine(*id).listening.open.as_deref())
+    }
+
+    fn listeners(&self, stack: MachineId) -> impl Iterator<Item = (ListenerId, &'s Listener)> {
+        let machines = self.stacks.get(&stack).map_or(&[][..], Vec::as_slice);
+        machines.iter().flat_map(|id| {
+            let listeners = self.site.machine(*id).listening.listeners.iter().enumerate();
+            listeners.map(|(index, listener)| (ListenerId { machine: *id, index }, listener))
+        })
+    }
+
+    fn arrive(&self, hop: &Hop, stack: MachineId, arrival: Arrival, port: u16) -> Reach {
+        let mut answer: Option<Reach> = None;
+        for (id, listener) in self.listeners(stack) {
+            let Endpoint::Tcp { bind, port: bound } = &listener.endpoint else { continue };
+            if *bound != port {
+                continue;
+            }
+            let reach = match accepts(*bind, arrival) {
+                Accepts::Yes if understands(hop.protocol.value, listener.protocol) => Reach::Delivered(id),
+                Accepts::Yes => Reach::WrongProtocol(id),
+                Accepts::OnlyLoopback => Reach::OnlyLoopback { listener: id, certainty: Certainty::Proven },
+                Accepts::OtherFamily(certainty) => Reach::OtherFamily { listener: id, certainty },
+                Accepts::Unknown => Reach::undecided("the address it listens on is not visible"),
+            };
+            if answer.as_ref().is_none_or(|best| reach.rank() < best.rank()) {
+                answer = Some(reach);
+            }
+        }
+        let open = self.stack_is_open(stack);
+        match (answer, open) {
+            // With a part of the listeners unknown, another one may still answer.
+            (Some(Reach::WrongProtocol(_) | Reach::OnlyLoopback { .. } | Reach::OtherFamily { .. }), Some(why))
+                if !self.single_process(stack) =>
+            {
+                Reach::undecided(why)
+            }
+            (Some(reach), _) => reach,
+            (None, open) => self.nobody(stack, arrival, port, open),
+        }
+    }
+
+    /// The only unknown is which other ports there are, not what this one speaks.
+    fn single_process(&self, stack: MachineId) -> bool {
+        self.stacks.get(&stack).is_none_or(|machines| machines.len() == 1)
+    }
+
+    /// No known listener has the port.
+    fn nobody(&self, stack: MachineId, arrival: Arrival, port: u16, open: Option<&str>) -> Reach {
+        let machine = self.site.machine(stack);
+        let listeners: Vec<ListenerId> = self.listeners(stack).map(|(id, _)| id).collect();
+        let members: Vec<MachineId> = self.stacks.get(&stack).cloned().unwrap_or_default();
+        let host_side = members.iter().find_map(|id| {
+            let published = self.site.machine(*id).published.iter().position(|published| {
+                let HostPort::Fixed(first, last) = published.host else { return false };
+                let inside = published.container.0 <= port && port <= published.container.1;
+                first <= port && port <= last && !inside && !published.udp
+            });
+            published.map(|number| (*id, number))
+        });
+        let refused = |certainty| {
+            Reach::Refused(Refused {
+                machine: stack,
+                port,
+                own_loopback: matches!(arrival, Arrival::Loopback(_)),
+                certainty,
+                listeners: listeners.clone(),
+                host_side,
+            })
+        };
+        let Some(why) = open else { return refused(Certainty::Proven) };
+        let declared: Vec<_> = members.iter().flat_map(|id| &self.site.machine(*id).declared).collect();
+        let says_port = |it: &&&crate::site::machine::Declared| it.ports.0 <= port && port <= it.ports.1;
+        if declared.iter().any(|it| says_port(&it)) || machine.kind == Kind::Host {
+            return Reach::undecided(why);
+        }
+        if matches!(arrival, Arrival::Loopback(_)) {
+            // Declarations say what others may ask for, not what a process keeps for itself.
+            return Reach::undecided(why);
+        }
+        if host_side.is_some() {
+            return refused(Certainty::Proven);
+        }
+        if declared.is_empty() {
+            return Reach::undecided(why);
+        }
+        let kinds: BTreeSet<_> = declared.iter().map(|it| it.by).collect();
+        let same = declared.iter().all(|it| it.ports == declared[0].ports);
+        let built_here = members.iter().any(|id| self.site.machine(*id).built_here);
+        refused(if built_here && kinds.len() >= 2 && same { Certainty::Proven } else { Certainty::Likely })
+    }
+
+    /// The listen and the route by which a request that the hop sends to this port of its own machine comes back to
+    /// the hop's own route.
+    fn comes_back(&self, hop: &Hop, port: u16) -> Option<(Span, usize)> {
+        let route_number = hop.route?;
+        let route = &self.site.routes[route_number];
+        let own = route.server?;
+        let listens_there = |number: usize| {
+            self.site.servers[number].listens.iter().find(
+                |listen| matches!(&listen.endpoint, Endpoint::Tcp { port: bound, .. } if *bound == port && !listen.udp),
+            )
+        };
+        let listen = listens_there(own)?;
+        let tls = matches!(hop.protocol.value, Protocol::Https | Protocol::Http2Tls);
+        if listen.tls != tls {
+            return None;
+        }
+        let rivals =
+            self.site.servers.iter().enumerate().filter(|(number, server)| {
+                *number != own && server.proxy == hop.proxy && listens_there(*number).is_some()
+            });
+        if rivals.count() > 0 && !hop.keeps_host {
+            return None;
+        }
+        same_route(self.site, hop, route_number).then_some((listen.place, route_number))
+    }
+}
+
+/// Whether the path under which a hop's request arrives leads to the hop's own route again.
+fn same_route(site: &Site, hop: &Hop, own: usize) -> bool {
+    let route = &site.routes[own];
+    let path = match (&route.path, &hop.uri) {
+        (RoutePath::All, _) => return true,
+        (RoutePath::Prefix(prefix), None) => prefix.clone(),
+        (RoutePath::Prefix(_), Some(uri)) => uri.clone(),
+        (RoutePath::Exact(path), uri) => uri.clone().unwrap_or_else(|| path.clone()),
+        // Which requests get here is decided elsewhere.
+        (RoutePath::Named(_) | RoutePath::Pattern(_), _) => return false,
+    };
+    let mut best: Option<(usize, usize)> = None;
+    for (number, candidate) in site.routes.iter().enumerate().filter(|(_, it)| it.server == route.server) {
+        let length = match &candidate.path {
+            RoutePath::Exact(exact) if *exact == path => usize::MAX,
+            RoutePath::Prefix(prefix) if path.starts_with(prefix.as_str()) => prefix.len(),
+            RoutePath::Pattern(_) => return false,
+            RoutePath::All => 0,
+            _ => continue,
+        };
+        if best.is_none_or(|(longest, _)| length > longest) {
+            best = Some((length, number));
+        }
+    }
+    best.is_some_and(|(_, number)| number == own)
+}
+
+enum Accepts {
+    Yes,
+    OnlyLoopback,
+    OtherFamily(Certainty),
+    Unknown,
+}
+
+fn accepts(bind: Bind, arrival: Arrival) -> Accepts {
+    match (bind, arrival) {
+        (Bind::Any, _) => Accepts::Yes,
+        (Bind::Unknown, _) => Accepts::Unknown,
+        (Bind::Only(address), Arrival::Network) if address.is_loopback() => Accepts::OnlyLoopback,
+        (Bind::Localhost, Arrival::Network) => Accepts::OnlyLoopback,
+        (Bind::Only(address), Arrival::Loopback(family)) if address.is_loopback() => match (address, family) {
+            (_, Family::Both) | (IpAddr::V4(_), Family::V4) | (IpAddr::V6(_), Family::V6) => Accepts::Yes,
+            _ => Accepts::OtherFamily(Certainty::Proven),
+        },
+        (Bind::Localhost, Arrival::Loopback(Family::Both)) => Accepts::Yes,
+        (Bind::Localhost, Arrival::Loopback(_)) => Accepts::OtherFamily(Certainty::Likely),
+        (Bind::Only(_), _) => Accepts::Unknown,
+    }
+}
+
+/// Whether a listener understands what a hop speaks. What is not known is taken for understood.
+pub fn understands(hop: Protocol, listener: Option<Protocol>) -> bool {
+    let Some(listener) = listener else { return true };
+    match (hop, listener) {
+        (a, b) if a == b => true,
+        (Protocol::Tcp, _) => true,
+        // A server of HTTP may well take HTTP/2 on the same port; only a pure HTTP/2 server refuses HTTP/1.
+        (Protocol::Http2, Protocol::Http) | (Protocol::Http2Tls, Protocol::Https) => true,
+        (Protocol::Https, Protocol::Http2Tls) => true,
+        _ => false,
+    }
+}
+
+fn listener_port(listener: &Listener) -> Option<u16> {
+    match listener.endpoint {
+        Endpoint::Tcp { port, .. } => Some(port),
+        Endpoint::Unix { .. } => None,
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    name.eq_ignore_ascii_case("localhost") || name.eq_ignore_ascii_case("ip6-localhost")
+}
+
+/// Names by which Docker Desktop calls the host; Linux knows them only from `extra_hosts`.
+fn is_name_of_the_host(name: &str) -> bool {
+    matches!(name, "host.docker.internal" | "gateway.docker.internal" | "docker.for.mac.localhost")
+}
+
+/// A name with a dot may be known to public name servers.
+fn looks_public(name: &str) -> bool {
+    name.contains('.')
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private() || address.is_link_local() || address.octets()[0] == 100,
+        IpAddr::V6(address) => (address.segments()[0] & 0xfe00) == 0xfc00 || (address.segments()[0] & 0xffc0) == 0xfe80,
+    }
+}
+
+fn address_of_resolver(resolver: &str) -> Option<IpAddr> {
+    let bare = resolver.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(address, _)| address);
+    let bare = bare.unwrap_or_else(|| resolver.split_once(':').map_or(resolver, |(address, _)| address));
+    bare.parse().ok()
+}
+
+/// Docker's own name server, by its fixed address or because the proxy reads resolv.conf.
+fn asks_docker(resolver: &str) -> bool {
+    resolver == "local=on" || address_of_resolver(resolver) == Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)))
+}
+
+/// How many letters have to be put in, taken out, changed or swapped with their neighbour.
+pub fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, right) in b.iter().enumerate() {
+            let mut cost = (row[j] + usize::from(left != right)).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *left == b[j - 1] && a[i - 1] == *right {
+                cost = cost.min(before[j - 1] + 1);
+            }
+            next.push(cost);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}

@@ -1,0 +1,89 @@
+//! What readers meet on the way: texts that cannot be read, files that are not there, settings that are empty.
+//! Facts only; which of them is worth a word, rules decide.
+
+use crate::site::machine::MachineId;
+use crate::source::Span;
+
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    /// A text could not be read; `notation` is the last part of the rule's name: "nginx", "compose".
+    Syntax { notation: &'static str, place: Span, message: String, related: Option<(Span, String)> },
+    /// A file that a config pulls in by its full name is not there.
+    IncludeMissing { place: Span, path: String, machine: Option<MachineId> },
+    /// A variable without value where one is needed.
+    EmptyVariable(EmptyVariable),
+    /// The source of a mount is not in the tree.
+    MountSourceMissing(MountSourceMissing),
+    /// A file lies where the proxy would load configs from, and it does not load it.
+    NotLoaded(NotLoaded),
+}
+
+#[derive(Clone, Debug)]
+pub struct EmptyVariable {
+    pub name: String,
+    pub place: Span,
+    pub effect: EmptyEffect,
+    /// Where a value could be given, and what is there: "`.env` does not set it".
+    pub given: Vec<(Span, String)>,
+    /// The outcome does not depend on anything outside the files (the shell's environment).
+    pub certain: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EmptyEffect {
+    /// `${NAME:-default}` and the like stay in the config as they are.
+    StaysLiteral { expression: String },
+    /// The name stays in the config as it is, because the substitution only replaces variables that exist.
+    StaysUnset { expression: String },
+    /// A variable of the config itself is emptied by a substitution that was not told which ones to replace.
+    Eats { variable: String },
+    /// A host, port or path is left empty.
+    Empties { what: String },
+    /// Compose refuses to start without it; the message it shows.
+    Refused { message: String },
+    /// A file of variables that a service needs is not there.
+    FileMissing { path: String, template: Option<String> },
+    /// The program refuses to start without it.
+    Required { program: String },
+}
+
+#[derive(Clone, Debug)]
+pub struct MountSourceMissing {
+    pub machine: MachineId,
+    pub place: Span,
+    /// The path as it is written, and its target.
+    pub source: String,
+    pub target: String,
+    /// What stands at the target without the mount is a file, so the container cannot start.
+    pub over_file: bool,
+    /// A proxy on the machine reads the target.
+    pub is_config: bool,
+    /// A path of the tree with the same file name.
+    pub similar: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct NotLoaded {
+    pub machine: MachineId,
+    /// The mount, copy or file.
+    pub place: Span,
+    pub file: Option<Span>,
+    pub path: String,
+    pub why: NotLoadedWhy,
+    /// Nothing else makes the proxy listen, or a hop of another machine fails for it.
+    pub nothing_else: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotLoadedWhy {
+    /// No include pattern takes it: the pattern.
+    NoPattern { pattern: String, place: Span },
+    /// A whole config with its own `http` or `events` lies where parts are included.
+    MainInside { block: String, place: Span },
+    /// Another mount or copy lies over it.
+    Shadowed { by: Span },
+    /// The default site that comes with the image takes the requests.
+    DefaultSite { place: Span },
+    /// It is in the folder of available sites and no link makes it a used one.
+    NotEnabled,
+}
