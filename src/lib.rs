@@ -3,6 +3,8 @@
 pub mod coverage;
 pub mod finding;
 pub mod read;
+#[path = "../rules/mod.rs"]
+pub mod rules;
 pub mod site;
 pub mod source;
 pub mod syntax;
