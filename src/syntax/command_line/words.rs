@@ -1,0 +1,305 @@
+//! Splits a script into words, operators and redirections. It reads each byte once and keeps its own count of nesting.
+
+use crate::source::{Span, Text, TextBuilder};
+use crate::syntax::Problem;
+use crate::syntax::command_line::{Part, Word};
+use pest::Parser;
+use pest::iterators::Pair;
+use pest_derive::Parser;
+use std::ops::Range;
+
+/// Deeper `${a:-${b:-…}}` is opaque.
+const DEEPEST: usize = 32;
+
+#[derive(Parser)]
+#[grammar = "../grammar/command_line.pest"]
+struct Notation;
+
+pub enum Token<'t> {
+    Operator(&'t str),
+    Redirection(&'t str),
+    Word(Word),
+    End,
+}
+
+pub struct Words<'t> {
+    pub text: &'t Text,
+    pub source: &'t str,
+    /// Behind the last token.
+    pub at: usize,
+    pub problems: Vec<Problem>,
+}
+
+/// Where the pieces of a word stand.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Bare,
+    /// In `${name:-…}`; `quoted` when that stands in double quotes.
+    Brace {
+        quoted: bool,
+    },
+    Quotes,
+    Document,
+}
+
+/// The parts of a word as they come to be; adjacent literals become one.
+#[derive(Default)]
+struct Parts {
+    list: Vec<Part>,
+    literal: TextBuilder,
+    /// Quotes were seen: there is a word, even if it is empty.
+    quotes: Option<Span>,
+}
+
+impl Parts {
+    fn push(&mut self, part: Part) {
+        self.flush();
+        self.list.push(part);
+    }
+
+    fn flush(&mut self) {
+        let literal = std::mem::take(&mut self.literal);
+        if !literal.is_empty() {
+            let nowhere = Span { file: crate::source::FileId(0), start: 0, end: 0 };
+            self.list.push(Part::Literal(literal.finish(nowhere)));
+        }
+    }
+
+    fn finish(mut self) -> Vec<Part> {
+        self.flush();
+        if let (true, Some(place)) = (self.list.is_empty(), self.quotes) {
+            self.list.push(Part::Literal(Text::fixed("", place)));
+        }
+        self.list
+    }
+}
+
+/// The parts of a here-document that is expanded.
+pub fn document(text: &Text) -> Vec<Part> {
+    let mut words = Words::of(text);
+    let mut parts = Parts::default();
+    words.parts(Place::Document, 0, &mut parts);
+    parts.finish()
+}
+
+impl<'t> Words<'t> {
+    pub fn of(text: &'t Text) -> Words<'t> {
+        Words { text, source: text.as_str(), at: 0, problems: Vec::new() }
+    }
+
+    /// The next token, and where it begins.
+    pub fn next(&mut self) -> (usize, Token<'t>) {
+        loop {
+            let start = self.at;
+            if start >= self.source.len() {
+                return (start, Token::End);
+            }
+            let Some(piece) = self.piece(Rule::between) else { return (start, Token::End) };
+            let range = start..start + piece.as_str().len();
+            match piece.as_rule() {
+                Rule::gap => self.at = range.end,
+                Rule::comment => {
+                    let rest = &self.source.as_bytes()[start..];
+                    self.at = memchr::memchr(b'\n', rest).map_or(self.source.len(), |length| start + length);
+                }
+                Rule::operator => {
+                    self.at = range.end;
+                    return (start, Token::Operator(&self.source[range]));
+                }
+                Rule::redirection => {
+                    self.at = range.end;
+                    return (start, Token::Redirection(&self.source[range]));
+                }
+                _ => {
+                    let word = self.word();
+                    if self.at == start {
+                        // No piece of a word begins here: never the case, but it must not hang.
+                        self.at += self.source[start..].chars().next().map_or(1, char::len_utf8);
+                    }
+                    return (start, Token::Word(word));
+                }
+            }
+        }
+    }
+
+    fn word(&mut self) -> Word {
+        let start = self.at;
+        let mut parts = Parts::default();
+        self.parts(Place::Bare, 0, &mut parts);
+        Word { parts: parts.finish(), span: self.text.span(start..self.at) }
+    }
+
+    fn piece(&self, rule: Rule) -> Option<Pair<'t, Rule>> {
+        Notation::parse(rule, &self.source[self.at..]).ok()?.next()
+    }
+
+    /// Reads up to the end of `place`; false when the text ends before.
+    fn parts(&mut self, place: Place, depth: usize, parts: &mut Parts) -> bool {
+        let rule = match place {
+            Place::Bare => Rule::bare,
+            Place::Brace { quoted: false } => Rule::braced,
+            Place::Brace { quoted: true } => Rule::quoted_braced,
+            Place::Quotes => Rule::quoted,
+            Place::Document => Rule::document,
+        };
+        let quoted = !matches!(place, Place::Bare | Place::Brace { quoted: false });
+        let word_start = self.at;
+        while self.at < self.source.len() {
+            let Some(piece) = self.piece(rule) else { return true };
+            let start = self.at;
+            let end = start + piece.as_str().len();
+            self.at = end;
+            match piece.as_rule() {
+                Rule::word_end => {
+                    // An array: NAME=(…)
+                    let array = place == Place::Bare
+                        && self.source[start..].starts_with('(')
+                        && start > word_start
+                        && self.source[..start].ends_with('=');
+                    if !array {
+                        return true;
+                    }
+                    self.at += 1;
+                    self.opaque(start, b')', parts);
+                }
+                Rule::brace_end => {
+                    self.at = start;
+                    return true;
+                }
+                Rule::join => {}
+                Rule::double_quote if place == Place::Quotes => return true,
+                Rule::double_quote => {
+                    parts.quotes = Some(self.text.span(start..end));
+                    if !self.parts(Place::Quotes, depth, parts) {
+                        self.problem(start..end, "this quote is never closed");
+                    }
+                }
+                Rule::single_quote => self.single(start, parts),
+                Rule::ansi_quote => self.ansi(start, parts),
+                Rule::escape | Rule::quoted_escape | Rule::document_escape => {
+                    let brace_in_quotes = piece.as_str() == "\\}" && place == Place::Quotes;
+                    let kept = if brace_in_quotes { start } else { start + 1 };
+                    parts.literal.push(self.text, kept..end);
+                }
+                Rule::command => self.opaque(start, b')', parts),
+                Rule::process => self.opaque(start, b')', parts),
+                Rule::arithmetic => self.opaque_in(start, vec![b')', b')'], parts),
+                Rule::opaque_brace => self.opaque(start, b'}', parts),
+                Rule::backtick => self.opaque(start, b'`', parts),
+                Rule::variable | Rule::parameter => self.variable(piece, start, quoted, depth, parts),
+                _ => parts.literal.push(self.text, start..end),
+            }
+        }
+        false
+    }
+
+    fn variable(&mut self, piece: Pair<'t, Rule>, start: usize, quoted: bool, depth: usize, parts: &mut Parts) {
+        let braces = piece.as_rule() == Rule::parameter;
+        let (mut name, mut operation) = (String::new(), None);
+        for inner in piece.into_inner() {
+            match inner.as_rule() {
+                Rule::operation => operation = Some(inner.as_str().to_owned()),
+                _ => name = inner.as_str().to_owned(),
+            }
+        }
+        if !braces {
+            return parts.push(Part::Variable { name, operator: None, quoted, span: self.text.span(start..self.at) });
+        }
+        if depth >= DEEPEST || (operation.is_none() && !self.source[self.at..].starts_with('}')) {
+            return self.opaque(start, b'}', parts);
+        }
+        let mut operator = None;
+        if let Some(operation) = operation {
+            let mut word = Parts::default();
+            self.parts(Place::Brace { quoted }, depth + 1, &mut word);
+            operator = Some((operation, word.finish()));
+        }
+        if !self.source[self.at..].starts_with('}') {
+            self.problem(start..start + 2, "this brace is never closed");
+            return parts.push(Part::Opaque(self.text.span(start..self.at)));
+        }
+        self.at += 1;
+        parts.push(Part::Variable { name, operator, quoted, span: self.text.span(start..self.at) });
+    }
+
+    fn single(&mut self, start: usize, parts: &mut Parts) {
+        parts.quotes = Some(self.text.span(start..start + 1));
+        let rest = &self.source.as_bytes()[self.at..];
+        let end = match memchr::memchr(b'\'', rest) {
+            Some(length) => self.at + length,
+            None => {
+                self.problem(start..start + 1, "this quote is never closed");
+                self.source.len()
+            }
+        };
+        parts.literal.push(self.text, self.at..end);
+        self.at = (end + 1).min(self.source.len());
+    }
+
+    /// `$'…'` of bash: a text without a backslash is plain, anything else is not worth a table of escapes.
+    fn ansi(&mut self, start: usize, parts: &mut Parts) {
+        let bytes = self.source.as_bytes();
+        let mut end = self.at;
+        let mut escapes = false;
+        while end < bytes.len() && bytes[end] != b'\'' {
+            escapes |= bytes[end] == b'\\';
+            end += if bytes[end] == b'\\' { 2 } else { 1 };
+        }
+        let end = end.min(bytes.len());
+        if escapes {
+            parts.push(Part::Opaque(self.text.span(start..end)));
+        } else {
+            parts.quotes = Some(self.text.span(start..start + 2));
+            parts.literal.push(self.text, self.at..end);
+        }
+        self.at = (end + 1).min(bytes.len());
+    }
+
+    fn opaque(&mut self, start: usize, closing: u8, parts: &mut Parts) {
+        self.opaque_in(start, vec![closing], parts);
+    }
+
+    /// Skips to the end of what began at `start`. `open` holds the closing bytes that are waited for, the inmost last.
+    fn opaque_in(&mut self, start: usize, mut open: Vec<u8>, parts: &mut Parts) {
+        let bytes = self.source.as_bytes();
+        let mut at = self.at;
+        while let Some(&waiting) = open.last() {
+            let Some(&byte) = bytes.get(at) else { break };
+            at += 1;
+            let next = bytes.get(at).copied();
+            match byte {
+                b'\\' => at += 1,
+                _ if byte == waiting => {
+                    open.pop();
+                }
+                // Inside of backticks everything else is text; a nested one would be escaped.
+                _ if waiting == b'`' => {}
+                b'$' if matches!(next, Some(b'(' | b'{')) => {
+                    open.push(if next == Some(b'(') { b')' } else { b'}' });
+                    at += 1;
+                }
+                b'`' | b'"' => open.push(byte),
+                _ if waiting == b'"' => {}
+                b'\'' => at = memchr::memchr(b'\'', &bytes[at..]).map_or(bytes.len(), |length| at + length + 1),
+                b'(' if waiting == b')' => open.push(b')'),
+                b'#' if waiting == b')' && at >= 2 && bytes[at - 2].is_ascii_whitespace() => {
+                    at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
+                }
+                _ => {}
+            }
+        }
+        if !open.is_empty() {
+            self.problem(start..start + 1, "this substitution is never closed");
+        }
+        self.at = at.min(bytes.len());
+        while !self.source.is_char_boundary(self.at) {
+            self.at += 1;
+        }
+        parts.push(Part::Opaque(self.text.span(start..self.at)));
+    }
+
+    pub fn problem(&mut self, range: Range<usize>, message: &str) {
+        let span = self.text.span(range);
+        self.problems.push(Problem { span, message: message.to_owned(), related: None });
+    }
+}
