@@ -8,7 +8,7 @@ use memchr::memchr;
 use crate::syntax::nginx::{Kind, Word};
 
 /// Directives that can have no argument from [`NAMES`] at the start of a further line, once they have one argument.
-const ENDED_BY_ONE_ARGUMENT: [&str; 24] = [
+const ENDED_BY_ONE_ARGUMENT: [&str; 23] = [
     "access_log",
     "alias",
     "client_max_body_size",
@@ -31,7 +31,6 @@ const ENDED_BY_ONE_ARGUMENT: [&str; 24] = [
     "server_name",
     "ssl_certificate",
     "ssl_certificate_key",
-    "user",
     "worker_processes",
 ];
 
@@ -39,20 +38,18 @@ const ENDED_BY_ONE_ARGUMENT: [&str; 24] = [
 const ENDED_BY_TWO_ARGUMENTS: [&str; 6] =
     ["add_header", "fastcgi_param", "proxy_set_header", "set", "try_files", "uwsgi_param"];
 
-/// What begins a line as the name of a directive and never as an argument of the above.
-const NAMES: [&str; 34] = [
+/// What begins a line as the name of a directive, with an argument behind it, and never as an argument of the above
+/// (unlike `gzip`, which `access_log` has as well).
+const NAMES: [&str; 29] = [
     "access_log",
     "add_header",
     "alias",
     "client_max_body_size",
     "error_log",
     "error_page",
-    "events",
     "fastcgi_index",
     "fastcgi_param",
     "fastcgi_pass",
-    "gzip",
-    "http",
     "include",
     "index",
     "keepalive_timeout",
@@ -67,12 +64,10 @@ const NAMES: [&str; 34] = [
     "rewrite",
     "root",
     "sendfile",
-    "server",
     "server_name",
     "ssl_certificate",
     "ssl_certificate_key",
     "try_files",
-    "upstream",
     "uwsgi_pass",
     "worker_connections",
 ];
@@ -103,12 +98,17 @@ pub fn find(source: &str, words: &[Word], first: usize, kind: Kind, block: Optio
         if !begins_line(source, words[*index - 1].range().end..range.start) {
             return false;
         }
-        let word = &source[range];
+        let word = &source[range.clone()];
         let exceeds = needed.is_some_and(|needed| *index > first + needed);
         // `location = /path` is the longest of these heads.
         let heads_block = kind == Kind::Block && index + 3 >= words.len() && BLOCKS.contains(&word);
-        heads_block || exceeds && NAMES.contains(&word)
+        heads_block || exceeds && NAMES.contains(&word) && shares_line(source, range.end, words.get(index + 1))
     })
+}
+
+/// Every directive of the list has an argument; a host called `index` in a list of names has a line of its own.
+fn shares_line(source: &str, end: usize, behind: Option<&Word>) -> bool {
+    behind.is_some_and(|behind| memchr(b'\n', &source.as_bytes()[end..behind.range().start]).is_none())
 }
 
 /// Between two words stand blanks and comments only, so that a line break makes the second one the first of its line.
