@@ -9,7 +9,7 @@ use crate::syntax::Problem;
 use crate::syntax::command_line::structure::Structure;
 
 mod structure;
-mod words;
+pub mod words;
 
 /// The commands of a script in the order in which they are written.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +121,7 @@ impl Word {
         match self.parts.as_slice() {
             [Part::Literal(text)] => Some(text.clone()),
             parts if parts.iter().all(|part| matches!(part, Part::Literal(_))) => {
+                // A word without any part is empty.
                 expand(parts, self.span, &|_| Lookup::Unknown)
             }
             _ => None,

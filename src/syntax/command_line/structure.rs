@@ -176,11 +176,12 @@ impl<'t> Structure<'t> {
         }
         let assigns = raw.split_once('=').is_some_and(|(name, _)| is_name(name.trim_end_matches('+')));
         let command = self.command(&word);
-        if assigns && command.words.is_empty() {
-            if let Some(assignment) = word.assignment() {
-                command.assignments.push(assignment);
-                return;
-            }
+        if assigns
+            && command.words.is_empty()
+            && let Some(assignment) = word.assignment()
+        {
+            command.assignments.push(assignment);
+            return;
         }
         command.words.push(word);
     }
