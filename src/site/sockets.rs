@@ -1,10 +1,10 @@
 //! Unix sockets: whether a path that a proxy connects to is the path that somebody listens on.
 
 use crate::site::Site;
-use crate::site::listener::{Endpoint, Listener};
+use crate::site::listener::{Endpoint, Listener, Protocol};
 use crate::site::machine::{Kind, Machine, MachineId, MountSource};
 use crate::site::proxy::Hop;
-use crate::site::reach::{Certainty, ListenerId, Reach};
+use crate::site::reach::{Certainty, ListenerId, Reach, Refused};
 use crate::source::Spanned;
 
 /// A hop to a unix socket that does not exist where the proxy looks.
@@ -103,6 +103,23 @@ pub fn reach(site: &Site, hop: &Hop, path: &Spanned<String>) -> Reach {
         return missing(MissingWhy::Tcp { listener }, Certainty::Proven);
     }
     missing(MissingWhy::Nobody, Certainty::Proven)
+}
+
+/// The unix socket on which the machine takes what a hop speaks, when it does so on no TCP port at all: then it is not
+/// the number of the port that is wrong.
+pub fn instead_of_tcp(site: &Site, refused: &Refused, spoken: Protocol) -> Option<ListenerId> {
+    let mut first_socket = None;
+    for id in &refused.listeners {
+        let listener = site.listener(*id);
+        if listener.protocol != Some(spoken) {
+            continue;
+        }
+        match listener.endpoint {
+            Endpoint::Tcp { .. } => return None,
+            Endpoint::Unix { .. } => first_socket = first_socket.or(Some(*id)),
+        }
+    }
+    first_socket
 }
 
 /// The listener is one of the proxy's own.
