@@ -1,8 +1,11 @@
 //! Finds, before anything is deployed, the proxied requests that will end in a 502 or 504.
 
+pub mod cli;
 pub mod coverage;
+pub mod discover;
 pub mod finding;
 pub mod read;
+pub mod report;
 #[path = "../rules/mod.rs"]
 pub mod rules;
 pub mod site;
