@@ -3,11 +3,28 @@
 //! A rule's id is its address: `target/port-mismatch` is `rules/target/port_mismatch.rs`, its page lies beside it as
 //! `port_mismatch.md`, and its cases are in `fixtures/target/port-mismatch/`.
 
+pub mod socket {
+    pub mod bad_address;
+    pub mod not_shared;
+    pub mod path_mismatch;
+    pub mod tcp_vs_socket;
+}
+pub mod timeout {
+    pub mod too_low;
+}
+pub mod words;
+
 use crate::finding::{Finding, Findings};
 use crate::site::Site;
 
 /// Every rule, in the order of the documentation.
-pub const ALL: &[Rule] = &[];
+pub const ALL: &[Rule] = &[
+    socket::path_mismatch::RULE,
+    socket::tcp_vs_socket::RULE,
+    socket::not_shared::RULE,
+    socket::bad_address::RULE,
+    timeout::too_low::RULE,
+];
 
 /// One kind of defect.
 #[derive(Debug)]

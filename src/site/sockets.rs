@@ -2,7 +2,7 @@
 
 use crate::site::Site;
 use crate::site::listener::{Endpoint, Listener, Protocol};
-use crate::site::machine::{Kind, Machine, MachineId, MountSource};
+use crate::site::machine::{Kind, Machine, MachineId, Mount, MountSource};
 use crate::site::proxy::Hop;
 use crate::site::reach::{Certainty, ListenerId, Reach, Refused};
 use crate::source::Spanned;
@@ -149,13 +149,15 @@ fn shares(site: &Site, id: MachineId, place: &Place) -> bool {
     })
 }
 
+/// The mount that a path of the machine lies in.
+pub fn covering<'m>(machine: &'m Machine, path: &str) -> Option<&'m Mount> {
+    let mounts = machine.mounts.iter().filter(|mount| under(path, &normal(&mount.target)).is_some());
+    mounts.max_by_key(|mount| mount.target.len())
+}
+
 fn locate(id: MachineId, machine: &Machine, path: &str) -> Place {
-    let covering = machine
-        .mounts
-        .iter()
-        .filter_map(|mount| Some((mount, under(path, &mount.target)?)))
-        .max_by_key(|(mount, _)| mount.target.len());
-    let Some((mount, rest)) = covering else {
+    let mount = covering(machine, path);
+    let Some((mount, rest)) = mount.and_then(|mount| Some((mount, under(path, &normal(&mount.target))?))) else {
         return if machine.kind == Kind::Host { Place::Host(path.to_owned()) } else { Place::Own(id, path.to_owned()) };
     };
     match &mount.from {
