@@ -1,5 +1,6 @@
 //! Finds, before anything is deployed, the proxied requests that will end in a 502 or 504.
 
+pub mod allow;
 pub mod cli;
 pub mod coverage;
 pub mod discover;

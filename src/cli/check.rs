@@ -73,7 +73,8 @@ fn folders(arguments: &CheckArguments, current: &Path) -> Result<Vec<(Target, Op
         return Ok(vec![(target, Some((file, bytes)))]);
     }
     if let Some(word) = arguments.paths.first().and_then(|path| path.to_str()) {
-        if !Path::new(word).exists() && !word.contains(['/', '\\', '.']) {
+        let is_word = !Path::new(word).exists() && !word.contains(['/', '\\', '.']);
+        if is_word {
             return Err(Failure::Sentence(no_such_word(word)));
         }
     }

@@ -69,8 +69,8 @@ struct InLine {
 impl Excerpt {
     /// The first label is the main one: its block comes first.
     pub fn of(checked: &Checked, labels: &[Label], look: Look) -> Excerpt {
-        let mut excerpt = Excerpt::default();
-        excerpt.places = vec![Shown { offset: 0, length: 0, column: 0 }; labels.len()];
+        let places = vec![Shown { offset: 0, length: 0, column: 0 }; labels.len()];
+        let mut excerpt = Excerpt { blocks: Vec::new(), places };
         let mut files: Vec<FileId> = Vec::new();
         for label in labels {
             if !files.contains(&label.span.file) {
