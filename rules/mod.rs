@@ -9,6 +9,9 @@ pub mod socket {
     pub mod path_mismatch;
     pub mod tcp_vs_socket;
 }
+pub mod syntax {
+    pub mod unused_allow;
+}
 pub mod timeout {
     pub mod too_low;
 }
@@ -24,6 +27,7 @@ pub const ALL: &[Rule] = &[
     socket::not_shared::RULE,
     socket::bad_address::RULE,
     timeout::too_low::RULE,
+    syntax::unused_allow::RULE,
 ];
 
 /// One kind of defect.

@@ -28,6 +28,6 @@ pub struct Outcome {
 /// Judges a snapshot. A pure function: the same texts give the same outcome in the same order.
 ///
 /// When [`Sources::wanted`] is not empty afterwards, files that are there were needed and not read: read them and call again.
-pub fn lint(_sources: &Sources) -> Outcome {
-    Outcome::default()
+pub fn lint(sources: &Sources) -> Outcome {
+    Outcome { findings: allow::apply(sources, Vec::new()), ..Outcome::default() }
 }

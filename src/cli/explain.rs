@@ -34,10 +34,10 @@ fn write_table(out: &mut dyn Write, rules: &[&Rule]) -> io::Result<()> {
     let widest = |texts: &mut dyn Iterator<Item = &str>| texts.map(|text| text.chars().count()).max().unwrap_or(0);
     let id_width = widest(&mut rules.iter().map(|rule| rule.id));
     let level_width = widest(&mut rules.iter().map(|rule| levels(rule.doc)));
+    let gap = if level_width > 0 { "  " } else { "" };
     for rule in rules {
-        let summary = rule.summary().replace('\n', " ");
-        let line = format!("{:id_width$}  {:level_width$}  {}", rule.id, levels(rule.doc), first_sentence(&summary));
-        writeln!(out, "{}", line.trim_end())?;
+        let (levels, summary) = (levels(rule.doc), rule.summary().replace('\n', " "));
+        writeln!(out, "{:id_width$}  {levels:level_width$}{gap}{}", rule.id, first_sentence(&summary))?;
     }
     Ok(())
 }
@@ -55,8 +55,12 @@ fn first_sentence(text: &str) -> &str {
 fn write_page(out: &mut dyn Write, page: &str) -> io::Result<()> {
     let mut is_example = false;
     for line in page.lines() {
-        if line.trim_start().starts_with("```") {
+        if let Some(head) = line.trim_start().strip_prefix("```") {
             is_example = !is_example;
+            // Behind the notation stands the name of the file.
+            if let Some((_, file)) = head.split_once(' ') {
+                writeln!(out, "  {file}")?;
+            }
         } else if is_example {
             writeln!(out, "{}", format!("    {line}").trim_end())?;
         } else {
@@ -87,10 +91,10 @@ mod tests {
 
     #[test]
     fn a_page_becomes_plain() {
-        let page = "# target/x\n\nFinds x. Not y.\n\nLevel: error\n\n## Bad\n```nginx\nlisten 80;\n```\nSee [the book](https://book.example).\n";
+        let page = "# target/x\n\nFinds x. Not y.\n\nLevel: error\n\n## Bad\n```nginx a.conf\nlisten 80;\n```\nSee [the book](https://book.example).\n";
         let mut bytes = Vec::new();
         write_page(&mut bytes, page).expect("memory takes everything");
-        let plain = "target/x\n\nFinds x. Not y.\n\nLevel: error\n\nBad\n    listen 80;\nSee the book (https://book.example).\n";
+        let plain = "target/x\n\nFinds x. Not y.\n\nLevel: error\n\nBad\n  a.conf\n    listen 80;\nSee the book (https://book.example).\n";
         assert_eq!(String::from_utf8_lossy(&bytes), plain);
         assert_eq!(levels(page), "error");
         assert_eq!(first_sentence("Finds x. Not y."), "Finds x.");

@@ -33,12 +33,13 @@ pub fn covers(word: &str, id: &str) -> bool {
 
 /// A sentence about a word that names no rule.
 pub fn unknown(word: &str) -> String {
-    let families = rules::ALL.iter().filter_map(|rule| rule.id.split_once('/')).map(|(family, _)| family);
-    let names = rules::ALL.iter().map(|rule| rule.id);
-    let short = word.rsplit_once('/').map_or(word, |(_, name)| name);
+    let halves = || rules::ALL.iter().filter_map(|rule| rule.id.split_once('/'));
+    let names = rules::ALL.iter().map(|rule| rule.id).chain(halves().map(|(family, _)| family));
     // Who knows only the second half of an id means that rule.
-    let by_name = rules::ALL.iter().map(|rule| rule.id).find(|id| id.ends_with(&format!("/{short}")));
-    let near = by_name.or_else(|| nearest(word, names.chain(families)));
+    let second = word.rsplit_once('/').map_or(word, |(_, name)| name);
+    let by_second = || nearest(second, halves().map(|(_, name)| name));
+    let whole = |name: &str| rules::ALL.iter().map(|rule| rule.id).find(|id| id.ends_with(&format!("/{name}")));
+    let near = nearest(word, names).or_else(|| by_second().and_then(whole));
     let hint = near.map_or("`no502 rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
     format!("no rule or family is called `{word}`; {hint}")
 }

@@ -99,8 +99,8 @@ const PRUNED: &[&str] = &[
     ".gradle",
 ];
 
-/// A folder of such a name is a mistake: Docker makes one where the file that a mount names is missing.
-const NEVER_FOLDERS: &[&str] = &["*.yml", "*.yaml", "*.conf", "*.template", "*.ini", "dockerfile", "caddyfile"];
+/// A folder of such a name, as it is written, is a mistake: Docker makes one where the file that a mount names is missing.
+const NEVER_FOLDERS: &[&str] = &["*.yml", "*.yaml", "*.conf", "*.template", "*.ini", "Dockerfile", "Caddyfile"];
 
 /// The row for a file that is read at once. `path` is relative to the checked folder, with `/`.
 pub fn read_at_once(path: &str) -> Option<Known> {
@@ -121,8 +121,7 @@ pub fn folder_matters(name: &str) -> bool {
 
 /// A name that only a file should have.
 pub fn names_a_file(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    NEVER_FOLDERS.iter().any(|pattern| fits(pattern, &name))
+    NEVER_FOLDERS.iter().any(|pattern| fits(pattern, name))
 }
 
 /// The folder is not entered. `target` is an everyday word: only a build tool's one is meant.
