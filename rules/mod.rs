@@ -12,6 +12,23 @@ pub mod socket {
 pub mod syntax {
     pub mod unused_allow;
 }
+pub mod target {
+    pub mod empty_upstream;
+    pub mod host_gateway;
+    pub mod localhost_in_container;
+    mod loopback;
+    pub mod loopback_bind;
+    pub mod no_resolver;
+    pub mod no_shared_network;
+    pub mod not_published;
+    pub mod port_mismatch;
+    pub mod protocol_mismatch;
+    pub mod proxy_loop;
+    pub mod stale_address;
+    pub mod tls_handshake;
+    pub mod unknown_host;
+    mod words;
+}
 pub mod timeout {
     pub mod too_low;
 }
@@ -22,6 +39,19 @@ use crate::site::Site;
 
 /// Every rule, in the order of the documentation.
 pub const ALL: &[Rule] = &[
+    target::port_mismatch::RULE,
+    target::unknown_host::RULE,
+    target::localhost_in_container::RULE,
+    target::no_shared_network::RULE,
+    target::loopback_bind::RULE,
+    target::not_published::RULE,
+    target::host_gateway::RULE,
+    target::protocol_mismatch::RULE,
+    target::proxy_loop::RULE,
+    target::empty_upstream::RULE,
+    target::no_resolver::RULE,
+    target::stale_address::RULE,
+    target::tls_handshake::RULE,
     socket::path_mismatch::RULE,
     socket::tcp_vs_socket::RULE,
     socket::not_shared::RULE,

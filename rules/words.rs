@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Listener};
+use crate::site::machine::{Kind, Machine};
 use crate::site::proxy::{Hop, UnknownName};
 use crate::site::reach::ListenerId;
 
@@ -17,10 +18,18 @@ pub fn address(endpoint: &Endpoint) -> String {
     }
 }
 
+/// "`api`", or "the host" for the machine that has no other name.
+pub fn name(machine: &Machine) -> String {
+    match machine.kind {
+        Kind::Container => format!("`{}`", machine.name),
+        Kind::Host => machine.name.clone(),
+    }
+}
+
 /// "`api` listens on port 8000: `gunicorn` is told to".
 pub fn listens(site: &Site, id: ListenerId) -> String {
     let Listener { endpoint, why, .. } = site.listener(id);
-    format!("`{}` listens on {}: {why}", site.machine(id.machine).name, address(endpoint))
+    format!("{} listens on {}: {why}", name(site.machine(id.machine)), address(endpoint))
 }
 
 /// What visitors see when nobody answers the hop: "nginx answers 502".
