@@ -22,6 +22,9 @@ const BUFFER: usize = 4096;
 /// So many Lua blocks without an end are looked at for a likely end; more of them would take quadratic time.
 const LUA_BLOCKS_TO_MEND: usize = 8;
 
+/// A text with more problems is no configuration, and nobody reads them all.
+const MOST_PROBLEMS: usize = 1000;
+
 pub fn read(text: &Text) -> Tree {
     let source = text.as_str();
     let mut reader = Reader {
@@ -181,9 +184,8 @@ impl<'t> Reader<'t> {
         if quote == b'\\' {
             return self.word(start..start + 1);
         }
-        let line_end = self.line_end(start);
         match self.closing_quote(start) {
-            Some(closing) if closing < line_end => {
+            Some(closing) if memchr(b'\n', &self.source.as_bytes()[start..closing]).is_none() => {
                 self.word(start..closing + 1);
                 let behind = self.source[closing + 1..].chars().next().map_or(0, char::len_utf8);
                 if !self.quote_reported {
@@ -399,6 +401,9 @@ impl<'t> Reader<'t> {
     }
 
     fn problem(&mut self, range: Range<usize>, message: &str) {
+        if self.problems.len() == MOST_PROBLEMS {
+            return;
+        }
         self.problems.push(Problem { span: self.text.span(range), message: message.to_owned(), related: None });
     }
 }
