@@ -271,9 +271,7 @@ impl<'t> Reader<'t> {
             }
             return;
         };
-        if self.misplaced.is_none() && self.stands_further_left(brace.start, block) {
-            self.misplaced = Some((block, brace.start));
-        }
+        self.remember_misplaced(block, brace.start);
         self.directives[block].block_end = brace.end as u32;
         self.directives[block].next = self.directives.len() as u32;
     }
@@ -283,7 +281,10 @@ impl<'t> Reader<'t> {
         self.end_statement(body, Kind::Lua);
         let last = self.directives.len() - 1;
         let end = match self.lua.end(body) {
-            Some(closing) => closing + 1,
+            Some(closing) => {
+                self.remember_misplaced(last, closing);
+                closing + 1
+            }
             None => {
                 let head = self.head(last);
                 self.problem(head, "the lua block is never closed");
@@ -359,10 +360,15 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Whether a `}` at the start of its line is less indented than the line that opens the block.
-    fn stands_further_left(&self, brace: usize, block: usize) -> bool {
-        let (Some(closing), Some(opening)) = (self.indent(brace), self.indent(self.start(block))) else { return false };
-        closing.len() < opening.len() && opening.starts_with(closing)
+    /// A `}` at the start of its line that is less indented than the line of the block was not meant for it.
+    fn remember_misplaced(&mut self, block: usize, brace: usize) {
+        if self.misplaced.is_some() {
+            return;
+        }
+        let (Some(closing), Some(opening)) = (self.indent(brace), self.indent(self.start(block))) else { return };
+        if closing.len() < opening.len() && opening.starts_with(closing) {
+            self.misplaced = Some((block, brace));
+        }
     }
 
     /// The blanks before the first byte of a line; `None` for any other byte.
