@@ -174,15 +174,17 @@ fn is_comment(line: &str) -> bool {
 fn comment(line: &str, start: usize) -> Option<Comment<'_>> {
     let mark = memmem::find(line.as_bytes(), MARK.as_bytes())?;
     let before = line[..mark].trim_end();
+    // A byte order mark is no statement.
+    let is_blank = |text: &str| text.trim_start_matches('\u{feff}').trim().is_empty();
     let (statement, alone) = if let Some(rest) = before.strip_suffix("//") {
-        (rest, rest.trim().is_empty())
+        (rest, is_blank(rest))
     } else if before.ends_with('#') {
         let rest = before.trim_end_matches('#');
-        (rest, rest.trim().is_empty())
+        (rest, is_blank(rest))
     } else {
         // `;` ends a statement in many notations; it begins a comment only at the start of a line.
         let rest = before.trim_end_matches(';');
-        (rest.len() < before.len() && rest.trim().is_empty()).then_some((rest, true))?
+        (rest.len() < before.len() && is_blank(rest)).then_some((rest, true))?
     };
     if !alone && !statement.ends_with([' ', '\t', ';', '{', '}']) {
         return None;

@@ -264,3 +264,25 @@ pub fn reason(error: &io::Error) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, content};
+
+    fn words(bytes: &[u8]) -> (String, String) {
+        match content(bytes.to_vec(), None) {
+            Content::Text { text, altered, .. } => (text, altered.unwrap_or_default()),
+            Content::Unreadable(reason) => (String::new(), reason),
+            Content::TooLargeForNow => (String::new(), String::new()),
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_keeps_its_place() {
+        assert_eq!(words("é\u{feff}\0".as_bytes()), ("é\u{feff}\0".to_owned(), String::new()));
+        let (text, altered) = words(b"a\n# caf\xE9\xE9\xF0\x9F\n");
+        assert_eq!((text.as_str(), text.len()), ("a\n# caf????\n", 12));
+        assert_eq!(altered, "not UTF-8 from line 2 on: what is no UTF-8 was read as `?`");
+        assert!(words(&[0xFF, 0xFE, b'a', 0]).1.starts_with("UTF-16"));
+    }
+}

@@ -206,3 +206,45 @@ fn has_unicode() -> bool {
         value.contains("utf-8") || value.contains("utf8")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs, process};
+
+    use super::{Trouble, judge};
+    use crate::Outcome;
+    use crate::source::{Entry, FileState, Sources};
+
+    #[test]
+    fn our_own_mistake_is_told_with_its_place() {
+        let judged = judge(&env::temp_dir().join("no502-not-there"), None, |_| Outcome::default());
+        assert!(matches!(judged, Err(Trouble::Unreadable(_))), "{judged:?}");
+        let folder = env::temp_dir().join(format!("no502-panic-{}", process::id()));
+        fs::create_dir_all(&folder).expect("a temporary folder");
+        let judged = judge(&folder, None, |_| panic!("seven\nis eight"));
+        fs::remove_dir_all(&folder).expect("it was made above");
+        let Err(Trouble::Internal(what)) = judged else { panic!("{judged:?}") };
+        assert!(what.starts_with("seven is eight (src/cli/check.rs:"), "{what}");
+    }
+
+    /// Asks for the file that the last file read names.
+    fn curious(sources: &Sources) -> Outcome {
+        let last = sources.files().last().map(|(_, source)| source.text.trim().to_owned());
+        sources.read(&last.unwrap_or_else(|| "1".to_owned()));
+        Outcome::default()
+    }
+
+    #[test]
+    fn what_is_asked_for_is_read_in_rounds() {
+        let folder = env::temp_dir().join(format!("no502-rounds-{}", process::id()));
+        fs::create_dir_all(&folder).expect("a temporary folder");
+        for number in 1..9 {
+            fs::write(folder.join(number.to_string()), (number + 1).to_string()).expect("a small file");
+        }
+        let judged = judge(&folder, None, curious);
+        fs::remove_dir_all(&folder).expect("it was made above");
+        let (snapshot, _) = judged.expect("the folder can be read");
+        let read = |path: &str| matches!(snapshot.sources.entry(path), Some(Entry::File(FileState::Read(_))));
+        assert!(read("1") && read("4") && !read("5"));
+    }
+}

@@ -206,3 +206,6 @@ impl Diagnostic for Report<'_> {
         Some(Box::new(self.labels.iter().cloned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -228,3 +228,105 @@ const START: u64 = 0xcbf2_9ce4_8422_2325;
 fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().chain(&[0xFF]).fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{fingerprint, write};
+    use crate::coverage::{FileCoverage, Read, RouteCoverage};
+    use crate::finding::Findings;
+    use crate::report::tests::{span, two_files};
+    use crate::source::Sources;
+
+    #[test]
+    fn the_document_is_as_promised() {
+        let mut checked = two_files();
+        let place = checked.outcome.findings[0].span;
+        checked.outcome.routes.push(RouteCoverage {
+            proxy: "nginx in service `web`".to_owned(),
+            matches: "/".to_owned(),
+            place,
+            target: "http://api:3000".to_owned(),
+            outcome: "refused",
+            why: None,
+        });
+        let unread = Read::No("a Jinja template".to_owned());
+        checked.outcome.files.push(FileCoverage { path: "site.conf.j2".to_owned(), format: "nginx", read: unread });
+        let mut bytes = Vec::new();
+        write(&mut bytes, &[checked]).expect("memory takes everything");
+        let mut document: Value = serde_json::from_slice(&bytes).expect("it is JSON");
+        let hash = document["findings"][0]["fingerprint"].take();
+        assert_eq!(hash.as_str().map(str::len), Some(16));
+        let expected = json!({
+            "version": 1,
+            "findings": [{
+                "rule": "target/port-mismatch",
+                "level": "error",
+                "message": "`api` does not listen on port 3000",
+                "label": "the proxy connects here",
+                "file": "deploy/web.conf",
+                "start": { "line": 2, "column": 21, "offset": 33 },
+                "end": { "line": 2, "column": 29, "offset": 41 },
+                "notes": [{
+                    "file": "deploy/compose.yaml",
+                    "start": { "line": 4, "column": 21, "offset": 50 },
+                    "end": { "line": 4, "column": 25, "offset": 54 },
+                    "message": "`api` listens on 8000",
+                }],
+                "help": "use `api:8000`",
+                "fixes": [{
+                    "title": "use port 8000",
+                    "safe": true,
+                    "edits": [{
+                        "file": "deploy/web.conf",
+                        "start": { "line": 2, "column": 25, "offset": 37 },
+                        "end": { "line": 2, "column": 29, "offset": 41 },
+                        "text": "8000",
+                    }],
+                }],
+                "fingerprint": null,
+            }],
+            "routes": [{
+                "proxy": "nginx in service `web`", "match": "/", "file": "deploy/web.conf", "line": 2, "column": 21,
+                "target": "http://api:3000", "outcome": "refused",
+            }],
+            "files": [{
+                "path": "deploy/site.conf.j2", "format": "nginx", "read": "no", "reason": "a Jinja template",
+            }],
+            "summary": { "errors": 1, "warnings": 0, "advice": 0, "files": 1, "routes": 1, "undecided": 0 },
+        });
+        assert_eq!(document, expected);
+    }
+
+    /// The fingerprint of a finding at the first `BAD` of a text.
+    fn print(text: &str) -> u64 {
+        let mut sources = Sources::default();
+        let file = sources.add("a.yaml", text);
+        let mut findings = Findings::of("target/port-mismatch");
+        findings.error(span(&sources, file, "BAD"), "bad");
+        fingerprint(&sources, &findings.into_vec()[0])
+    }
+
+    #[test]
+    fn a_fingerprint_outlives_edits_elsewhere() {
+        let before = print("services:\n  api:\n    port: BAD\n");
+        assert_eq!(
+            before,
+            print("# new\n\nservices:\n  web:\n    port: 1\n  api:\n    image: x\n    port: BAD # why\n")
+        );
+        assert_ne!(before, print("services:\n  web:\n    port: BAD\n"));
+    }
+
+    #[test]
+    fn equal_findings_have_different_fingerprints() {
+        let mut checked = two_files();
+        let mut again = checked.outcome.findings[0].clone();
+        again.message = "the same place again".to_owned();
+        checked.outcome.findings.push(again);
+        let mut bytes = Vec::new();
+        write(&mut bytes, &[checked]).expect("memory takes everything");
+        let document: Value = serde_json::from_slice(&bytes).expect("it is JSON");
+        assert_ne!(document["findings"][0]["fingerprint"], document["findings"][1]["fingerprint"]);
+    }
+}

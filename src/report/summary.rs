@@ -72,7 +72,8 @@ fn nothing(counts: &Counts) -> String {
     }
     let files = number(read, "file", "files");
     if counts.routes == 0 {
-        return format!("nothing to report on the {files} read; they hold no route to a backend");
+        let them = if read == 1 { "it" } else { "them" };
+        return format!("nothing to report on the {files} read; no route to a backend is in {them}");
     }
     format!("nothing to report on the {files} read; {}", routes(counts))
 }
