@@ -3,6 +3,13 @@
 //! A rule's id is its address: `target/port-mismatch` is `rules/target/port_mismatch.rs`, its page lies beside it as
 //! `port_mismatch.md`, and its cases are in `fixtures/target/port-mismatch/`.
 
+pub mod lifecycle {
+    pub mod config_not_loaded;
+    pub mod healthcheck;
+    pub mod missing_env;
+    pub mod port_conflict;
+    pub mod start_order;
+}
 pub mod socket {
     pub mod bad_address;
     pub mod not_shared;
@@ -10,6 +17,13 @@ pub mod socket {
     pub mod tcp_vs_socket;
 }
 pub mod syntax {
+    pub mod compose;
+    pub mod dockerfile;
+    pub mod env_file;
+    pub mod include_missing;
+    pub mod ini;
+    pub mod nginx;
+    mod unreadable;
     pub mod unused_allow;
 }
 pub mod target {
@@ -57,6 +71,17 @@ pub const ALL: &[Rule] = &[
     socket::not_shared::RULE,
     socket::bad_address::RULE,
     timeout::too_low::RULE,
+    lifecycle::start_order::RULE,
+    lifecycle::healthcheck::RULE,
+    lifecycle::missing_env::RULE,
+    lifecycle::config_not_loaded::RULE,
+    lifecycle::port_conflict::RULE,
+    syntax::nginx::RULE,
+    syntax::compose::RULE,
+    syntax::dockerfile::RULE,
+    syntax::env_file::RULE,
+    syntax::ini::RULE,
+    syntax::include_missing::RULE,
     syntax::unused_allow::RULE,
 ];
 
