@@ -304,6 +304,11 @@ impl<'l> Walk<'l, '_> {
             tls: settings.tls(),
             has_fallback: has_fallback(scope),
         };
+        if values.from_template {
+            let to = To::Unknown("a variable of a template decides the target".to_owned());
+            self.site.hops.push(Hop { to, ..template });
+            return;
+        }
         let mut hops = Vec::new();
         for value in &values.texts {
             let found = target(value, family, stream, values.has_variable, &layer.groups);

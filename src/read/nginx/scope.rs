@@ -75,6 +75,8 @@ pub struct Values {
     pub texts: Vec<Text>,
     /// A variable occurs in it.
     pub has_variable: bool,
+    /// A name in capitals that nothing sets: another program puts its value in before nginx reads the file.
+    pub from_template: bool,
 }
 
 /// Evaluates a word where it stands.
@@ -83,7 +85,12 @@ pub fn evaluate<'l>(word: WordRef<'l>, scope: &Scope<'l, '_>, tables: &Tables<'l
     let has_variable = variables(text.as_str()).next().is_some();
     let mut texts = expand(&text, scope, tables, 6);
     texts.truncate(VALUES);
-    Values { texts, has_variable }
+    let from_template = variables(text.as_str()).any(|(_, name)| {
+        !name.bytes().any(|byte| byte.is_ascii_lowercase())
+            && name.bytes().any(|byte| byte.is_ascii_uppercase())
+            && values_of(name, scope, tables, 1).is_none()
+    });
+    Values { texts, has_variable, from_template }
 }
 
 fn expand<'l>(text: &Text, scope: &Scope<'l, '_>, tables: &Tables<'l>, depth: usize) -> Vec<Text> {
