@@ -52,7 +52,7 @@ pub fn parse(text: &Text) -> Address {
         }
         _ => (None, text.clone()),
     };
-    if rest.as_str().len() >= 5 && rest.as_str()[..5].eq_ignore_ascii_case("unix:") {
+    if rest.as_str().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("unix:")) {
         return unix(scheme, rest.slice(5..rest.as_str().len()));
     }
     let end = rest.as_str().find(['/', '?', '#']).unwrap_or(rest.as_str().len());
