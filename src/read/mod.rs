@@ -4,6 +4,7 @@ pub mod address;
 pub mod app;
 pub mod envsubst;
 pub mod glob;
+pub mod image;
 pub mod nginx;
 pub mod snapshot;
 pub mod stand_alone;

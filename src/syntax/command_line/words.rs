@@ -123,7 +123,7 @@ impl<'t> Words<'t> {
     }
 
     /// The next token, and where it begins.
-    pub fn next(&mut self) -> (usize, Token<'t>) {
+    pub fn token(&mut self) -> (usize, Token<'t>) {
         loop {
             let start = self.at;
             if start >= self.source.len() {
