@@ -66,7 +66,7 @@ impl<'w> Walk<'w> {
     /// Plain and quoted scalars: lines are folded, quotes and backslashes escape.
     fn flow(&mut self, quote: Option<char>) {
         while let Some(rest) = self.written.get(self.at..).filter(|rest| !rest.is_empty()) {
-            let special = rest.find(|letter| matches!(letter, '\n' | '\r' | '\\' | '\'')).unwrap_or(rest.len());
+            let special = rest.find(['\n', '\r', '\\', '\'']).unwrap_or(rest.len());
             if special > 0 && !rest[special..].starts_with(['\n', '\r']) {
                 self.verbatim(special);
                 continue;
