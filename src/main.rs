@@ -1,5 +1,1 @@
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    no502::cli::run(std::env::args_os())
-}
+fn main() {}

@@ -1,0 +1,175 @@
+//! What the catalogue says of a program: where it listens, and what moves it elsewhere.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+use crate::site::listener::Protocol;
+
+/// An entry of `programs.yaml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Program {
+    /// The documentation that says so: an address, or the name of the document.
+    pub source: String,
+    /// The first socket: `http 127.0.0.1:8000`, `tcp 5432`, `http` alone when nothing is open until a mover says so,
+    /// `none` for a program that never listens.
+    pub listen: Option<Socket>,
+    /// What moves the first socket, the strongest first.
+    pub movers: Vec<Mover>,
+    /// The first socket is opened only when one of these is there.
+    pub needs: Vec<Mover>,
+    /// Further sockets with their own movers.
+    pub also: Vec<Further>,
+    /// The configuration file that movers with a `key` look into.
+    pub config: Option<Config>,
+    /// A variable that holds further arguments, weaker than those of the command line.
+    pub arguments: Option<String>,
+    /// Its listeners stand in a configuration of its own, which the reader of this name reads: `nginx`, `php-fpm`, …
+    pub reader: Option<String>,
+    /// Options that take a value, so that the value is not mistaken for an argument.
+    pub values: Vec<String>,
+    /// Why it cannot be told where it listens, unless a mover says so.
+    pub open: Option<String>,
+    /// It leaves the foreground by itself, so that the next command of a script starts beside it.
+    pub daemon: bool,
+    /// Seconds after which it gives up on a request of its own accord.
+    pub timeout: Option<u32>,
+    /// Seconds for which an idle connection is kept open; 0: it is closed after each answer.
+    pub keepalive: Option<u32>,
+    /// Requests that are worked on at the same time: processes, where each of them takes one.
+    pub workers: Option<u32>,
+}
+
+/// A socket besides the first.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Further {
+    pub listen: Socket,
+    #[serde(default)]
+    pub movers: Vec<Mover>,
+    /// It is opened only when one of these is there.
+    #[serde(default)]
+    pub needs: Vec<Mover>,
+}
+
+/// A protocol and, where there is a default, the address.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Socket {
+    /// `None`: the program never listens.
+    pub protocol: Option<Protocol>,
+    /// `localhost:5173`, `8080` for every address, `?:8080` where the bind address depends on the version.
+    pub default: Option<String>,
+}
+
+/// Something that moves a socket when it is there: exactly one of `flag`, `variable`, `key`, `argument`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mover {
+    /// Names of the flag, separated by blanks.
+    pub flag: Option<String>,
+    /// Names of the variable, separated by blanks, the strongest first.
+    pub variable: Option<String>,
+    /// Keys in the program's configuration file, separated by blanks.
+    pub key: Option<String>,
+    /// The argument without a dash with this number, from 0.
+    pub argument: Option<usize>,
+    /// What the value says.
+    pub is: Meaning,
+    /// The address that is bound along with a port given this way.
+    pub on: Option<String>,
+    /// It counts only when it has this value.
+    pub when: Option<String>,
+    /// Each time it is given it adds a socket; otherwise the last one counts.
+    pub repeats: bool,
+    /// The socket speaks this once the mover is there.
+    #[serde(deserialize_with = "protocol")]
+    pub protocol: Option<Protocol>,
+}
+
+/// What the value of a mover says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Meaning {
+    /// A port number; several, separated by `;` or `,`.
+    Port,
+    /// A number that is added to the port: the offset that some servers know.
+    Offset,
+    /// An address or the name of one.
+    Host,
+    /// The same; without a value, or `true`, it means every address.
+    Anywhere,
+    /// `host:port`, `:port`, `port`, `unix:/path`, `/path`, several of them separated by commas.
+    Address,
+    /// `http://host:port`, several of them separated by `;` or `,`; `https` speaks TLS.
+    Url,
+    /// The path of a unix socket.
+    Unix,
+    /// TLS is spoken.
+    Tls,
+    /// The socket is not opened.
+    Off,
+    /// What it does cannot be told.
+    #[default]
+    Unclear,
+}
+
+/// Where a program's configuration file is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The format, as `read::app::settings` knows it.
+    pub format: String,
+    /// Flags that name the file, separated by blanks.
+    pub flag: Option<String>,
+    /// The first argument that ends like this names the file: `.ini`.
+    pub ending: Option<String>,
+    /// A variable that names the file.
+    pub variable: Option<String>,
+    /// Where it is looked for otherwise; relative paths start in the working directory. The first one there counts.
+    pub paths: Vec<String>,
+}
+
+impl Program {
+    /// It never listens.
+    pub fn is_silent(&self) -> bool {
+        self.listen.as_ref().is_some_and(|socket| socket.protocol.is_none())
+    }
+}
+
+impl TryFrom<String> for Socket {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Socket, String> {
+        let (protocol, default) = match text.split_once(' ') {
+            Some((protocol, address)) => (protocol, Some(address.trim().to_owned())),
+            None => (text.as_str(), None),
+        };
+        if protocol == "none" {
+            return Ok(Socket { protocol: None, default: None });
+        }
+        let protocol = protocol_named(protocol).ok_or_else(|| format!("`{protocol}` is no protocol"))?;
+        Ok(Socket { protocol: Some(protocol), default })
+    }
+}
+
+/// The protocol of this name in the data files.
+pub fn protocol_named(name: &str) -> Option<Protocol> {
+    Some(match name {
+        "http" => Protocol::Http,
+        "https" => Protocol::Https,
+        "http2" => Protocol::Http2,
+        "http2tls" => Protocol::Http2Tls,
+        "fastcgi" => Protocol::FastCgi,
+        "uwsgi" => Protocol::Uwsgi,
+        "scgi" => Protocol::Scgi,
+        "ajp" => Protocol::Ajp,
+        "tcp" => Protocol::Tcp,
+        _ => return None,
+    })
+}
+
+fn protocol<'d, D: Deserializer<'d>>(value: D) -> Result<Option<Protocol>, D::Error> {
+    let name = String::deserialize(value)?;
+    protocol_named(&name).map(Some).ok_or_else(|| D::Error::custom(format!("`{name}` is no protocol")))
+}

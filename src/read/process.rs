@@ -1,0 +1,129 @@
+//! From a start command to the processes that it leaves running, and from a process to its listeners.
+
+pub mod address;
+pub mod follow;
+pub mod listening;
+pub mod lists;
+
+use std::collections::BTreeMap;
+
+use crate::read::catalogue::image::ImageFacts;
+use crate::read::catalogue::program::Program;
+use crate::read::surroundings::Surroundings;
+use crate::source::{Lookup, Span, Text};
+
+/// What starts on a machine.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// Words that no shell touches: `["gunicorn", "app"]`, entrypoint and command one behind the other.
+    Exec(Vec<Text>),
+    /// A line for `sh -c`.
+    Shell(Text),
+}
+
+/// What a start command leaves running.
+#[derive(Clone, Debug, Default)]
+pub struct Started {
+    pub processes: Vec<Process>,
+    /// Why there may be other processes than these; `None`: these are all.
+    pub open: Option<String>,
+}
+
+/// A process, behind all wrappers.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// What the catalogue knows of it.
+    pub program: Option<&'static Program>,
+    /// The name that it is called by: `gunicorn`, `next dev`, `server.js`.
+    pub name: String,
+    /// The words behind its name.
+    pub arguments: Vec<Argument>,
+    /// Variables that were set on the way, over those of the machine.
+    pub variables: BTreeMap<String, Lookup>,
+    /// The working directory, absolute.
+    pub directory: String,
+    /// Where its name is written.
+    pub place: Span,
+    /// The file in one of the languages that `read::app::entry` knows, which is all the program there is: its absolute path.
+    pub entry: Option<Entry>,
+    /// Whether it starts depends on something that is not visible.
+    pub conditional: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Absolute.
+    pub path: String,
+    /// `js`, `python`, `ruby`, `php`, …
+    pub language: &'static str,
+}
+
+/// A word of a command as far as it is known.
+#[derive(Clone, Debug)]
+pub struct Argument {
+    /// All of it, or its beginning.
+    pub text: Text,
+    /// Nothing unknown follows.
+    pub complete: bool,
+}
+
+impl Argument {
+    pub fn known(text: Text) -> Argument {
+        Argument { text, complete: true }
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.text.as_str()
+    }
+}
+
+impl Process {
+    /// A variable as this process sees it.
+    pub fn variable(&self, name: &str, surroundings: &Surroundings) -> Lookup {
+        match self.variables.get(name) {
+            Some(value) => value.clone(),
+            None => (surroundings.variable)(name),
+        }
+    }
+}
+
+/// The processes that a command leaves running: wrappers, shells, scripts and lists of processes are followed as far
+/// as their files are visible.
+pub fn start(command: &Start, surroundings: &Surroundings) -> Started {
+    follow::follow(command, surroundings)
+}
+
+/// What a container starts: its own entrypoint and command where they are written, else those of the image.
+/// As Docker has it, a written entrypoint drops the image's command.
+/// An image that is not in the catalogue is believed to pass its command on when that names a program.
+/// `None`: neither the files nor the catalogue say what it starts. `place` is where the image is named.
+pub fn container_start(
+    image: Option<&ImageFacts>,
+    place: Span,
+    entrypoint: Option<&Start>,
+    command: Option<&Start>,
+) -> Option<Start> {
+    let fixed = |words: &[String]| words.iter().map(|word| Text::fixed(word, place)).collect::<Vec<Text>>();
+    let mut words = match entrypoint {
+        Some(Start::Shell(text)) => return Some(Start::Shell(text.clone())),
+        Some(Start::Exec(words)) => words.clone(),
+        None => image.and_then(|image| image.entrypoint.as_deref()).map(fixed).unwrap_or_default(),
+    };
+    let given = match command {
+        Some(Start::Shell(text)) if words.is_empty() => return Some(Start::Shell(text.clone())),
+        Some(Start::Shell(text)) => {
+            vec![Text::fixed("/bin/sh", text.whole()), Text::fixed("-c", text.whole()), text.clone()]
+        }
+        Some(Start::Exec(words)) => words.clone(),
+        None if entrypoint.is_some() => Vec::new(),
+        None => image.and_then(|image| image.command.as_deref()).map(fixed).unwrap_or_default(),
+    };
+    if entrypoint.is_none() && given.first().is_some_and(|first| first.as_str().starts_with('-')) {
+        words.extend(image.and_then(|image| image.dashes.as_deref()).map(|word| Text::fixed(word, place)));
+    }
+    words.extend(given);
+    (!words.is_empty()).then_some(Start::Exec(words))
+}
+
+#[cfg(test)]
+mod tests;

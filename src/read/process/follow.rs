@@ -1,0 +1,633 @@
+//! Follows a start command through wrappers, shells and scripts to the programs that keep running.
+
+use std::collections::BTreeMap;
+
+use crate::read::catalogue;
+use crate::read::catalogue::wrapper::Wrapper;
+use crate::read::process::lists;
+use crate::read::process::{Argument, Entry, Process, Start, Started};
+use crate::read::surroundings::{Found, Surroundings};
+use crate::source::{Lookup, Span, Text};
+use crate::syntax::command_line::{Command, Joined, Part, Script, Word, exec, shell};
+
+/// Scripts that call scripts are followed so far; more is a circle.
+const DEPTH: u32 = 12;
+
+/// Commands that end on their own or only keep the shell busy, so that the one before them counts as the last.
+const IDLE: [&str; 16] = [
+    "wait", "tail", "sleep", "exit", "true", ":", "cat", "echo", "return", "trap", "kill", "read", "while", "fg",
+    "jobs", "false",
+];
+
+/// Where programs are looked for when no folder is named.
+const PATH: [&str; 8] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/app", ""];
+
+pub fn follow(command: &Start, surroundings: &Surroundings) -> Started {
+    let mut follower = Follower { surroundings, started: Started::default(), depth: 0 };
+    let mut state = State {
+        variables: BTreeMap::new(),
+        directory: surroundings.directory.to_owned(),
+        parameters: Vec::new(),
+        conditional: false,
+        hidden: false,
+    };
+    match command {
+        Start::Exec(words) => {
+            let words = exec(words).words;
+            let arguments = words.iter().filter_map(Word::literal).map(Argument::known).collect();
+            follower.command(arguments, state, Role::Last);
+        }
+        Start::Shell(text) => follower.script(&shell(text), &mut state, Vec::new(), Role::Last),
+    }
+    follower.started
+}
+
+/// What a shell knows while it reads a script.
+#[derive(Clone)]
+pub struct State {
+    pub variables: BTreeMap<String, Lookup>,
+    pub directory: String,
+    /// `$1`, `$2`, …
+    pub parameters: Vec<Argument>,
+    /// What runs here runs only under a condition.
+    pub conditional: bool,
+    /// A file that was taken in cannot be seen, so any variable may be set.
+    pub hidden: bool,
+}
+
+/// What becomes of a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It is what the machine runs.
+    Last,
+    /// It runs beside the others.
+    Beside,
+    /// Others follow once it has ended.
+    Before,
+}
+
+pub struct Follower<'s, 'm> {
+    pub surroundings: &'s Surroundings<'m>,
+    pub started: Started,
+    depth: u32,
+}
+
+impl Follower<'_, '_> {
+    fn lookup(&self, state: &State, name: &str) -> Lookup {
+        if let Ok(number) = name.parse::<usize>() {
+            return match number.checked_sub(1).map(|index| state.parameters.get(index)) {
+                Some(Some(argument)) if argument.complete => Lookup::Value(argument.text.clone()),
+                Some(None) => Lookup::Unset,
+                _ => Lookup::Unknown,
+            };
+        }
+        if matches!(name, "@" | "*" | "#" | "?" | "$" | "!" | "-") {
+            return Lookup::Unknown;
+        }
+        let value = match state.variables.get(name) {
+            Some(value) => value.clone(),
+            None => (self.surroundings.variable)(name),
+        };
+        match value {
+            Lookup::Unset if state.hidden => Lookup::Unknown,
+            value => value,
+        }
+    }
+
+    /// Says that there may be processes that are not listed; the first reason is kept.
+    pub fn open(&mut self, why: String) {
+        self.started.open.get_or_insert(why);
+    }
+
+    /// Runs a script. `appended` goes behind its last command, as `npm run x -- …` does it.
+    pub fn script(&mut self, script: &Script, state: &mut State, appended: Vec<Argument>, role: Role) {
+        if self.depth >= DEPTH {
+            self.open("the start scripts call each other".to_owned());
+            return;
+        }
+        self.depth += 1;
+        let last = last_command(script);
+        for (index, command) in script.commands.iter().enumerate() {
+            let conditional = state.conditional || command.conditional;
+            self.assign(command, conditional, state);
+            let mut arguments = self.arguments(&command.words, state);
+            if index + 1 == script.commands.len() {
+                arguments.extend(appended.iter().cloned());
+            }
+            let Some(first) = arguments.first() else { continue };
+            if first.complete && self.builtin(first.as_str(), &arguments, command, conditional, state) {
+                continue;
+            }
+            let replaces_shell = first.as_str() == "exec";
+            let mut inner = state.clone();
+            inner.conditional = conditional;
+            for (name, value) in &command.assignments {
+                inner.variables.insert(name.value.clone(), self.value(value, state));
+            }
+            let role = match role {
+                Role::Last if command.background => Role::Beside,
+                Role::Last if replaces_shell || index >= last => Role::Last,
+                Role::Last => Role::Before,
+                other => other,
+            };
+            self.command(arguments, inner, role);
+            if replaces_shell && !conditional {
+                break;
+            }
+        }
+        self.depth -= 1;
+    }
+
+    /// Notes the variables that a command sets for those that follow.
+    fn assign(&mut self, command: &Command, conditional: bool, state: &mut State) {
+        if !command.words.is_empty() {
+            // `: "${PORT:=8000}"` sets a variable, too.
+            for part in command.words.iter().flat_map(|word| &word.parts) {
+                let Part::Variable { name, operator: Some((operator, _)), span, .. } = part else { continue };
+                if !operator.ends_with('=') {
+                    continue;
+                }
+                let word = Word { parts: vec![part.clone()], span: *span };
+                let value = if conditional { Lookup::Unknown } else { self.value(&word, state) };
+                state.variables.insert(name.clone(), value);
+            }
+            return;
+        }
+        for (name, word) in &command.assignments {
+            let value = if conditional { Lookup::Unknown } else { self.value(word, state) };
+            state.variables.insert(name.value.clone(), value);
+        }
+    }
+
+    fn value(&self, word: &Word, state: &State) -> Lookup {
+        match word.expand(&|name| self.lookup(state, name)) {
+            Some(text) => Lookup::Value(text),
+            None => Lookup::Unknown,
+        }
+    }
+
+    /// The words of a command with everything put in that is known.
+    fn arguments(&self, words: &[Word], state: &State) -> Vec<Argument> {
+        let mut arguments = Vec::new();
+        for word in words {
+            if let [Part::Variable { name, operator: None, .. }] = word.parts.as_slice()
+                && matches!(name.as_str(), "@" | "*")
+            {
+                arguments.extend(state.parameters.iter().cloned());
+                continue;
+            }
+            if let Some(fields) = word.fields(&|name| self.lookup(state, name)) {
+                arguments.extend(fields.into_iter().map(Argument::known));
+                continue;
+            }
+            // Its beginning may still say which flag it is.
+            let mut known = Word { parts: Vec::new(), span: word.span };
+            for part in &word.parts {
+                known.parts.push(part.clone());
+                if known.expand(&|name| self.lookup(state, name)).is_none() {
+                    known.parts.pop();
+                    break;
+                }
+            }
+            let text = known.expand(&|name| self.lookup(state, name)).unwrap_or_else(|| Text::fixed("", word.span));
+            arguments.push(Argument { text, complete: false });
+        }
+        arguments
+    }
+
+    /// What the shell does itself. `true`: that is all there is to the command.
+    fn builtin(
+        &mut self,
+        name: &str,
+        arguments: &[Argument],
+        command: &Command,
+        conditional: bool,
+        state: &mut State,
+    ) -> bool {
+        match name {
+            "export" | "readonly" | "declare" | "local" | "typeset" => {
+                for word in command.words.iter().skip(1) {
+                    let Some((name, value)) = word.assignment() else { continue };
+                    let value = if conditional { Lookup::Unknown } else { self.value(&value, state) };
+                    state.variables.insert(name.value, value);
+                }
+            }
+            "unset" => {
+                for argument in &arguments[1..] {
+                    let value = if conditional { Lookup::Unknown } else { Lookup::Unset };
+                    state.variables.insert(argument.as_str().to_owned(), value);
+                }
+            }
+            "cd" | "pushd" => {
+                if let Some(folder) = arguments.get(1).filter(|folder| folder.complete && !conditional) {
+                    state.directory = absolute(&state.directory, folder.as_str());
+                }
+            }
+            "set" => {
+                let Some(at) = arguments.iter().position(|argument| argument.as_str() == "--") else { return true };
+                // `if [ "${1#-}" != "$1" ]; then set -- php-fpm "$@"; fi` is how entrypoints put their program in front.
+                let wants_program = state.parameters.first().is_none_or(|first| first.as_str().starts_with('-'));
+                if !conditional || wants_program {
+                    state.parameters = arguments[at + 1..].to_vec();
+                }
+            }
+            "shift" => {
+                let count = arguments.get(1).and_then(|count| count.as_str().parse().ok()).unwrap_or(1);
+                if !conditional {
+                    state.parameters.drain(..state.parameters.len().min(count));
+                }
+            }
+            "." | "source" => self.take_in(arguments.get(1), state),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Reads a file into the running shell: only its variables count.
+    fn take_in(&mut self, file: Option<&Argument>, state: &mut State) {
+        let Some(file) = file else { return };
+        if file.as_str().ends_with("/activate") {
+            return;
+        }
+        let found = match file.complete {
+            true => (self.surroundings.file)(&absolute(&state.directory, file.as_str())),
+            false => Found::Unknown,
+        };
+        match found {
+            Found::File(text) => {
+                for command in shell(&text).commands {
+                    let conditional = state.conditional || command.conditional;
+                    self.assign(&command, conditional, state);
+                    let arguments = self.arguments(&command.words, state);
+                    if let Some(first) = arguments.first().filter(|first| matches!(first.as_str(), "export" | "unset"))
+                    {
+                        self.builtin(first.as_str(), &arguments, &command, conditional, state);
+                    }
+                }
+            }
+            Found::Absent => {}
+            _ => state.hidden = true,
+        }
+    }
+
+    /// Follows one command to its program.
+    pub fn command(&mut self, mut arguments: Vec<Argument>, mut state: State, role: Role) {
+        for _ in 0..2 * DEPTH {
+            let Some(first) = arguments.first() else { return };
+            if !first.complete || first.as_str().is_empty() {
+                let name = first.as_str().to_owned();
+                return self.unknown(&name, &arguments, &state, role);
+            }
+            let words: Vec<&str> = arguments.iter().map(Argument::as_str).collect();
+            let program = catalogue::program(&words).filter(|_| in_a_usual_place(words[0]));
+            let wrapper = catalogue::wrapper(&words);
+            let longer = match (&program, &wrapper) {
+                (Some(program), Some(wrapper)) => program.words.len() > wrapper.words.len(),
+                (program, _) => program.is_some(),
+            };
+            if let Some(found) = program.filter(|_| longer) {
+                let name = found.words.iter().map(|at| words[*at]).collect::<Vec<&str>>().join(" ");
+                let name = name.rsplit('/').next().unwrap_or(&name).to_owned();
+                let place = arguments[0].text.whole();
+                let mut index = 0;
+                arguments.retain(|_| {
+                    index += 1;
+                    !found.words.contains(&(index - 1))
+                });
+                if found.value.is_silent() && role == Role::Before {
+                    return;
+                }
+                self.add(Process { program: Some(found.value), ..process(name, arguments, &state, place) });
+                return;
+            }
+            if let Some((text, language)) = self.own_script(words[0], &state) {
+                if let Some(language) = language {
+                    let path = absolute(&state.directory, words[0]);
+                    return self.run_file(path, language, arguments, &state, role);
+                }
+                state.parameters = arguments.split_off(1);
+                return self.script(&shell(&text), &mut state, Vec::new(), role);
+            }
+            let Some(found) = wrapper else {
+                let name = base(words[0]).to_owned();
+                return self.unknown(&name, &arguments, &state, role);
+            };
+            let own = found.words.iter().max().map_or(1, |last| last + 1);
+            match self.unwrap(found.value, arguments, own, &mut state, role) {
+                Some(inner) => arguments = inner,
+                None => return,
+            }
+        }
+        self.open("the start command wraps itself".to_owned());
+    }
+
+    /// Takes a wrapper off; `None` when there is nothing left to follow. `own`: so many words are its name.
+    fn unwrap(
+        &mut self,
+        wrapper: &'static Wrapper,
+        words: Vec<Argument>,
+        own: usize,
+        state: &mut State,
+        role: Role,
+    ) -> Option<Vec<Argument>> {
+        let name = words[..own].iter().map(Argument::as_str).collect::<Vec<&str>>().join(" ");
+        let name_place = words[0].text.whole();
+        if let Some(option) = &wrapper.directory
+            && let Some(folder) = option_value(&words, option).filter(|folder| folder.complete)
+        {
+            state.directory = absolute(&state.directory, folder.as_str());
+        }
+        if let Some(kind) = &wrapper.list {
+            lists::start(self, kind, &words[own..], state, role);
+            return None;
+        }
+        if let Some(mark) = &wrapper.after {
+            let at = words.iter().position(|word| word.as_str() == mark)?;
+            return Some(words[at + 1..].to_vec());
+        }
+        let rest = own_options(wrapper, words[own..].to_vec());
+        if wrapper.shell {
+            return self.shell(&words[own..], state, role);
+        }
+        let runs_file = wrapper.language.is_some() && !self.has_script(&rest, state);
+        if let Some(script) = wrapper.script.as_ref().filter(|_| !runs_file) {
+            let (script, rest) = match &script.is {
+                Some(name) => (Text::fixed(name, name_place), rest),
+                None => {
+                    let (first, rest) = rest.split_first()?;
+                    if !first.complete {
+                        self.open(format!("`{name}` is told by a variable what to run"));
+                        return None;
+                    }
+                    (first.text.clone(), rest.to_vec())
+                }
+            };
+            lists::package_script(self, &name, &script, rest, state, role);
+            return None;
+        }
+        if wrapper.several {
+            for command in rest.iter().filter(|word| word.complete && word.as_str().contains(' ')) {
+                let role = if role == Role::Last { Role::Beside } else { role };
+                self.script(&shell(&command.text), &mut state.clone(), Vec::new(), role);
+            }
+            return None;
+        }
+        if let Some(option) = &wrapper.module
+            && let Some(at) = words[own..].iter().position(|word| word.as_str() == option)
+        {
+            return Some(words[own + at + 1..].to_vec());
+        }
+        let mut rest = rest;
+        if wrapper.assignments {
+            while let Some((name, value)) = rest.first().and_then(|word| word.text.split_once('=')) {
+                let value = if rest[0].complete { Lookup::Value(value) } else { Lookup::Unknown };
+                state.variables.insert(name.as_str().to_owned(), value);
+                rest.remove(0);
+            }
+        }
+        rest.drain(..wrapper.skip.min(rest.len()));
+        if let Some(language) = &wrapper.language {
+            return self.interpreter(&name, language, rest, state, role);
+        }
+        if rest.is_empty() && role != Role::Before {
+            self.open(format!("`{name}` is given nothing to start"));
+        }
+        Some(rest)
+    }
+
+    /// Whether the first word is the name of a script of package.json.
+    fn has_script(&self, words: &[Argument], state: &State) -> bool {
+        let Some(name) = words.first().filter(|name| name.complete) else { return false };
+        let Found::File(text) = (self.surroundings.file)(&absolute(&state.directory, "package.json")) else {
+            return false;
+        };
+        lists::json_string(&text, &["scripts", name.as_str()]).is_some()
+    }
+
+    /// `sh -c text`, `bash script arguments`.
+    fn shell(&mut self, words: &[Argument], state: &mut State, role: Role) -> Option<Vec<Argument>> {
+        let mut at = 0;
+        while let Some(word) = words.get(at).filter(|word| word.as_str().starts_with(['-', '+'])) {
+            at += 1;
+            let letters = &word.as_str()[1..];
+            if word.as_str().starts_with('-') && !letters.starts_with('-') && letters.contains('c') {
+                let text = words.get(at)?;
+                if !text.complete {
+                    self.open("the text for the shell is made from a variable".to_owned());
+                    return None;
+                }
+                // The word behind the text is `$0`.
+                state.parameters = words.get(at + 2..).unwrap_or_default().to_vec();
+                self.script(&shell(&text.text), state, Vec::new(), role);
+                return None;
+            }
+            if matches!(letters, "o" | "O") {
+                at += 1;
+            }
+        }
+        let file = words.get(at)?;
+        let path = absolute(&state.directory, file.as_str());
+        match (self.surroundings.file)(&path) {
+            Found::File(text) if file.complete => {
+                state.parameters = words[at + 1..].to_vec();
+                self.script(&shell(&text), state, Vec::new(), role);
+                None
+            }
+            // An entrypoint that the catalogue knows to pass its arguments on.
+            _ if file.complete && catalogue::wrapper(&[base(file.as_str())]).is_some() => Some(words[at..].to_vec()),
+            _ => {
+                if role != Role::Before {
+                    self.open(format!("the script `{}` is not visible", file.as_str()));
+                }
+                None
+            }
+        }
+    }
+
+    /// `python -u app.py`, `node server.js`: a file that is a known program, or the program itself.
+    fn interpreter(
+        &mut self,
+        name: &str,
+        language: &'static str,
+        rest: Vec<Argument>,
+        state: &State,
+        role: Role,
+    ) -> Option<Vec<Argument>> {
+        let Some(file) = rest.first() else {
+            // Nothing to run: it reads its standard input.
+            return None;
+        };
+        if !file.complete {
+            self.open(format!("`{name}` is told by a variable what to run"));
+            return None;
+        }
+        let words: Vec<&str> =
+            std::iter::once(base(file.as_str())).chain(rest[1..].iter().map(Argument::as_str)).collect();
+        if catalogue::program(&words).is_some()
+            || catalogue::wrapper(&words).is_some_and(|found| found.value.is_a_file())
+        {
+            let mut rest = rest;
+            rest[0] = Argument::known(rest[0].text.slice(file_name(rest[0].as_str())));
+            return Some(rest);
+        }
+        let mut path = absolute(&state.directory, file.as_str());
+        if language == "js" && matches!((self.surroundings.file)(&path), Found::Directory) {
+            path = lists::package_main(self.surroundings, &path).unwrap_or(path);
+        }
+        self.run_file(path, language, rest, state, role);
+        None
+    }
+
+    fn run_file(&mut self, path: String, language: &'static str, words: Vec<Argument>, state: &State, role: Role) {
+        if role == Role::Before {
+            // A script in front of others has ended before they start.
+            return;
+        }
+        let name = base(&path).to_owned();
+        let place = words[0].text.whole();
+        let process = process(name, words[1..].to_vec(), state, place);
+        self.add(Process { entry: Some(Entry { path, language }), ..process });
+    }
+
+    /// A script of the machine: its text and, unless it is for the shell, its language.
+    fn own_script(&self, word: &str, state: &State) -> Option<(Text, Option<&'static str>)> {
+        let paths: Vec<String> = match word.contains('/') {
+            true => vec![absolute(&state.directory, word)],
+            false => PATH.iter().map(|folder| format!("{folder}/{word}")).collect(),
+        };
+        let text = paths.iter().find_map(|path| match (self.surroundings.file)(path) {
+            Found::File(text) => Some(text),
+            _ => None,
+        })?;
+        let first_line = text.as_str().lines().next().unwrap_or("");
+        let Some(interpreter) = first_line.strip_prefix("#!") else {
+            let (_, ending) = base(word).rsplit_once('.').unwrap_or(("", ""));
+            return match ending {
+                "py" => Some((text, Some("python"))),
+                "js" | "mjs" | "cjs" | "ts" => Some((text, Some("js"))),
+                "rb" => Some((text, Some("ruby"))),
+                // The shell runs a text without a first line of that kind itself.
+                "sh" | "bash" | "" if !text.as_str().contains('\0') => Some((text, None)),
+                _ => None,
+            };
+        };
+        let interpreter = interpreter.trim();
+        let names = interpreter.split([' ', '/']).filter(|part| !part.is_empty());
+        for name in names {
+            let Some(found) = catalogue::wrapper(&[name]) else { continue };
+            if found.value.shell {
+                return Some((text, None));
+            }
+            if let Some(language) = &found.value.language {
+                return Some((text, Some(language)));
+            }
+        }
+        None
+    }
+
+    /// A program that nobody knows. In front of others it is believed to end, unless it looks like a daemon.
+    fn unknown(&mut self, name: &str, arguments: &[Argument], state: &State, role: Role) {
+        if role == Role::Before && !looks_like_daemon(name, arguments) {
+            return;
+        }
+        let place = arguments[0].text.whole();
+        let process = process(name.to_owned(), arguments[1..].to_vec(), state, place);
+        self.add(process);
+    }
+
+    pub fn add(&mut self, process: Process) {
+        self.started.processes.push(process);
+    }
+}
+
+fn process(name: String, arguments: Vec<Argument>, state: &State, place: Span) -> Process {
+    Process {
+        program: None,
+        name,
+        arguments,
+        variables: state.variables.clone(),
+        directory: state.directory.clone(),
+        place,
+        entry: None,
+        conditional: state.conditional,
+    }
+}
+
+/// The index of the command that keeps the script busy; those behind it only wait, or run when it failed.
+fn last_command(script: &Script) -> usize {
+    let is_idle = |command: &Command| {
+        let first = command.words.first().and_then(Word::literal);
+        first.is_none_or(|word| IDLE.contains(&word.as_str()))
+    };
+    let busy = |(_, command): &(usize, &Command)| !command.background && !is_idle(command);
+    let Some((mut last, _)) = script.commands.iter().enumerate().rfind(busy) else { return 0 };
+    while last > 0 && matches!(script.commands[last].joined, Joined::Or | Joined::Pipe) {
+        last -= 1;
+    }
+    last
+}
+
+/// Takes the wrapper's own options off, with their values.
+fn own_options(wrapper: &Wrapper, mut words: Vec<Argument>) -> Vec<Argument> {
+    let mut taken = 0;
+    while let Some(word) = words.get(taken).map(Argument::as_str).filter(|word| word.starts_with('-')) {
+        taken += 1;
+        if word == "--" {
+            break;
+        }
+        if wrapper.values.iter().any(|option| option == word) {
+            taken += 1;
+        }
+    }
+    words.drain(..taken.min(words.len()));
+    words
+}
+
+fn option_value<'w>(words: &'w [Argument], option: &str) -> Option<&'w Argument> {
+    let at = words.iter().position(|word| word.as_str() == option)?;
+    words.get(at + 1)
+}
+
+/// A name such as `serve` means the known program only where programs are usually installed; `./serve` is somebody's own.
+fn in_a_usual_place(word: &str) -> bool {
+    let Some((folder, name)) = word.rsplit_once('/') else { return true };
+    let above = folder.rsplit('/').next().unwrap_or(folder);
+    folder.is_empty()
+        || matches!(above, "bin" | "sbin" | ".bin" | "shims")
+        || above.contains(name)
+        || name.contains('.')
+        || folder.starts_with("/usr/")
+}
+
+/// In front of other commands, a program with such a name or argument stays behind them.
+fn looks_like_daemon(name: &str, arguments: &[Argument]) -> bool {
+    (name.ends_with('d') && name.len() > 3)
+        || ["server", "daemon", "start"].iter().any(|part| name.contains(part))
+        || arguments[1..]
+            .iter()
+            .any(|word| matches!(word.as_str(), "-d" | "-D" | "--daemon" | "--detach" | "start" | "--daemonize"))
+}
+
+/// `path`, seen from `directory`, without `.` and `..`.
+pub fn absolute(directory: &str, path: &str) -> String {
+    let joined = if path.starts_with('/') { path.to_owned() } else { format!("{directory}/{path}") };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in joined.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+pub fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn file_name(path: &str) -> std::ops::Range<usize> {
+    path.len() - base(path).len()..path.len()
+}

@@ -1,0 +1,301 @@
+//! Start commands and where they listen, told in small machines.
+
+use std::collections::BTreeMap;
+
+use crate::read::catalogue::image;
+use crate::read::process::listening::listening_of_all;
+use crate::read::process::{Start, container_start, start};
+use crate::read::surroundings::{Found, Listing, Surroundings};
+use crate::site::listener::{Bind, Endpoint, Listener, Listening};
+use crate::source::{Lookup, Sources, Text};
+
+/// A machine of a test: variables, files, the working directory /app.
+#[derive(Default)]
+struct Machine {
+    sources: Sources,
+    variables: BTreeMap<String, Option<Text>>,
+    files: BTreeMap<String, Option<Text>>,
+}
+
+impl Machine {
+    fn text(&mut self, name: &str, text: &str) -> Text {
+        let file = self.sources.add(name, text);
+        self.sources.text(file)
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Machine {
+        let text = self.text(&format!("env/{name}"), value);
+        self.variables.insert(name.to_owned(), Some(text));
+        self
+    }
+
+    fn hidden_variable(mut self, name: &str) -> Machine {
+        self.variables.insert(name.to_owned(), None);
+        self
+    }
+
+    fn file(mut self, path: &str, text: &str) -> Machine {
+        let content = self.text(&path[1..], text);
+        self.files.insert(path.to_owned(), Some(content));
+        self
+    }
+
+    fn hidden_file(mut self, path: &str) -> Machine {
+        self.files.insert(path.to_owned(), None);
+        self
+    }
+
+    fn listening(&self, command: &Start) -> Listening {
+        let variable = |name: &str| match self.variables.get(name) {
+            Some(Some(text)) => Lookup::Value(text.clone()),
+            Some(None) => Lookup::Unknown,
+            None => Lookup::Unset,
+        };
+        let file = |path: &str| match self.files.get(path) {
+            Some(Some(text)) => Found::File(text.clone()),
+            Some(None) => Found::Unknown,
+            None => Found::Absent,
+        };
+        let list = |folder: &str| {
+            let prefix = format!("{folder}/");
+            let below = self.files.keys().filter_map(|path| path.strip_prefix(&prefix));
+            let names = below.filter(|name| !name.contains('/')).map(str::to_owned).collect();
+            Listing { names, complete: true }
+        };
+        let surroundings = Surroundings { directory: "/app", variable: &variable, file: &file, list: &list };
+        listening_of_all(&start(command, &surroundings), &surroundings, &|_| None)
+    }
+
+    /// What a line listens on, in short words, `?` behind an open list.
+    fn run(mut self, line: &str) -> String {
+        let text = self.text("command", line);
+        told(&self.listening(&Start::Shell(text)))
+    }
+
+    /// The same for an image without a command of its own, or with these words.
+    fn container(mut self, reference: &str, command: &[&str]) -> String {
+        let place = self.text("image", reference).whole();
+        let facts = image(reference);
+        let words: Vec<Text> = command.iter().map(|word| Text::fixed(word, place)).collect();
+        let command = (!words.is_empty()).then_some(Start::Exec(words));
+        match container_start(facts.as_ref(), place, None, command.as_ref()) {
+            Some(command) => told(&self.listening(&command)),
+            None => "?".to_owned(),
+        }
+    }
+}
+
+fn told(listening: &Listening) -> String {
+    let mut words: Vec<String> = listening.listeners.iter().map(short).collect();
+    if listening.open.is_some() {
+        words.push("?".to_owned());
+    }
+    words.join(" ")
+}
+
+fn short(listener: &Listener) -> String {
+    let protocol = listener.protocol.map_or("unknown".to_owned(), |protocol| protocol.to_string().to_lowercase());
+    match &listener.endpoint {
+        Endpoint::Tcp { bind, port } => {
+            let bind = match bind {
+                Bind::Any => "*".to_owned(),
+                Bind::Only(address) => address.to_string(),
+                Bind::Localhost => "localhost".to_owned(),
+                Bind::Unknown => "somewhere".to_owned(),
+            };
+            format!("{protocol}:{bind}:{port}")
+        }
+        Endpoint::Unix { path } => format!("{protocol}:{path}"),
+    }
+}
+
+fn run(line: &str) -> String {
+    Machine::default().run(line)
+}
+
+#[test]
+fn gunicorn_flags_in_all_forms() {
+    assert_eq!(run("gunicorn site:app"), "http:127.0.0.1:8000");
+    assert_eq!(run("gunicorn -b :9000 site:app"), "http:*:9000");
+    assert_eq!(run("gunicorn -b0.0.0.0:9000 site:app"), "http:*:9000");
+    assert_eq!(run("/srv/venv/bin/gunicorn --bind=unix:/var/run/a.sock site"), "http:/run/a.sock");
+    assert_eq!(run("gunicorn -b :1 --bind :2 site"), "http:*:1 http:*:2");
+    assert_eq!(run("python3 -m gunicorn --bind 127.0.0.1:7 site"), "http:127.0.0.1:7");
+    assert_eq!(run("gunicorn -b :443 --certfile c.pem --keyfile k.pem site"), "https:*:443");
+}
+
+#[test]
+fn a_stronger_mover_wins() {
+    let with_port = || Machine::default().variable("PORT", "5050");
+    assert_eq!(with_port().run("gunicorn site"), "http:*:5050");
+    assert_eq!(with_port().run("gunicorn -b 127.0.0.1:1 site"), "http:127.0.0.1:1");
+    let arguments = || Machine::default().variable("GUNICORN_CMD_ARGS", "--bind=0.0.0.0:81 --timeout 5");
+    assert_eq!(arguments().run("gunicorn site"), "http:*:81");
+    assert_eq!(arguments().run("gunicorn -b :82 site"), "http:*:82");
+    let uvicorn = || Machine::default().variable("UVICORN_PORT", "81").variable("UVICORN_HOST", "0.0.0.0");
+    assert_eq!(uvicorn().run("uvicorn main:app"), "http:*:81");
+    assert_eq!(uvicorn().run("uvicorn main:app --port 82"), "http:*:82");
+    assert_eq!(uvicorn().run("uvicorn main:app --uds /run/u.sock"), "http:/run/u.sock");
+}
+
+#[test]
+fn what_cannot_be_followed_leaves_the_list_open() {
+    let hidden = || Machine::default().hidden_variable("PORT");
+    assert_eq!(hidden().run("gunicorn site"), "?");
+    assert_eq!(hidden().run("gunicorn -b 0.0.0.0:$PORT site"), "?");
+    assert_eq!(hidden().run("uvicorn a:b --port $PORT"), "?");
+    assert_eq!(hidden().run("uvicorn a:b --port=${PORT:-80}"), "?");
+    assert_eq!(hidden().run("gunicorn -b :80 site"), "http:*:80");
+    assert_eq!(Machine::default().hidden_variable("HOST").run("uvicorn a:b --host $HOST"), "http:somewhere:8000");
+    assert_eq!(Machine::default().hidden_variable("ARGS").run("uvicorn a:b $ARGS"), "http:127.0.0.1:8000 ?");
+    assert_eq!(run("uvicorn a:b $ARGS"), "http:127.0.0.1:8000");
+    assert_eq!(Machine::default().hidden_file("/app/gunicorn.conf.py").run("gunicorn site"), "?");
+    assert_eq!(run("mystery --with sugar"), "?");
+    assert_eq!(run("$SERVER --port 80"), "?");
+}
+
+#[test]
+fn variables_are_put_in() {
+    assert_eq!(run("PORT=81 gunicorn site"), "http:*:81");
+    assert_eq!(run("export PORT=82; exec gunicorn site"), "http:*:82");
+    assert_eq!(run("PORT=${PORT:-83}; gunicorn -b 0.0.0.0:$PORT site"), "http:*:83");
+    assert_eq!(run(": ${PORT:=84} && gunicorn -b :$PORT site"), "http:*:84");
+    assert_eq!(run("env PORT=85 gunicorn site"), "http:*:85");
+    assert_eq!(Machine::default().variable("OPTS", "--port 86 --host ::").run("uvicorn a:b $OPTS"), "http:*:86");
+}
+
+#[test]
+fn wrappers_are_skipped() {
+    assert_eq!(run("dumb-init -- gosu www:www gunicorn -b :1 a"), "http:*:1");
+    assert_eq!(run("tini -g -- sh -c 'exec gunicorn -b :2 a'"), "http:*:2");
+    assert_eq!(run("./wait-for-it.sh db:5432 -t 30 -- poetry run gunicorn -b :3 a"), "http:*:3");
+    assert_eq!(run("timeout -k 5 30 nice -n 5 gunicorn -b :4 a"), "http:*:4");
+    assert_eq!(run("bash -lc \"cd /srv && gunicorn -b :5 a\""), "http:*:5");
+}
+
+#[test]
+fn scripts_of_the_machine_are_read() {
+    let machine = || {
+        Machine::default().file(
+            "/app/start.sh",
+            "#!/bin/sh\nset -e\npython manage.py migrate\nexec gunicorn -b :${WEB_PORT:-8001} \"$@\"\n",
+        )
+    };
+    assert_eq!(machine().run("./start.sh site"), "http:*:8001");
+    assert_eq!(machine().run("sh start.sh --bind :9"), "http:*:8001 http:*:9");
+    assert_eq!(machine().variable("WEB_PORT", "7").run("bash /app/start.sh"), "http:*:7");
+    assert_eq!(run("./other.sh"), "?");
+    let both = Machine::default().file("/e", "gunicorn -b :1 a &\nuvicorn b --port 2 &\nwait -n\n");
+    assert_eq!(both.run("/e"), "http:*:1 http:127.0.0.1:2");
+    let circle = Machine::default().file("/a", "exec /b").file("/b", "exec /a");
+    assert_eq!(circle.run("/a"), "?");
+    let choice = "if [ \"$DEBUG\" ]; then\n exec uvicorn a\nelse\n exec gunicorn -b :3 a\nfi\n";
+    assert_eq!(Machine::default().file("/e", choice).run("/e"), "http:127.0.0.1:8000 http:*:3 ?");
+}
+
+#[test]
+fn package_scripts_are_followed() {
+    let machine = || {
+        let json = r#"{"scripts": {"start": "npm run serve:prod", "serve:prod": "uvicorn x --port 81"}}"#;
+        Machine::default().file("/app/package.json", json)
+    };
+    assert_eq!(machine().run("npm start"), "http:127.0.0.1:81");
+    assert_eq!(machine().run("yarn serve:prod"), "http:127.0.0.1:81");
+    assert_eq!(machine().run("npm run serve:prod -- --host 0.0.0.0"), "http:*:81");
+    assert_eq!(machine().run("npm run nothing"), "?");
+    assert_eq!(run("npm start"), "?");
+}
+
+#[test]
+fn supervisor_and_procfiles_list_processes() {
+    let machine = Machine::default()
+        .file("/etc/supervisord.conf", "[include]\nfiles = /etc/s/*.ini\n[program:a]\ncommand=gunicorn -b :1 a\n")
+        .file("/etc/s/b.ini", "[program:b]\ncommand=uvicorn b:b\nenvironment=UVICORN_PORT=\"2\",X=y\n")
+        .file("/etc/s/c.ini", "[program:c]\ncommand=gunicorn -b :3\nautostart=false\n");
+    assert_eq!(machine.run("/usr/bin/supervisord -n"), "http:*:1 http:127.0.0.1:2");
+    let machine = Machine::default().file("/app/Procfile", "web: gunicorn a\nother: gunicorn b\n");
+    assert_eq!(machine.run("honcho start"), "http:*:5000 http:*:5100");
+}
+
+#[test]
+fn an_unknown_program_says_it_with_a_flag() {
+    assert_eq!(run("/srv/gate --listen 0.0.0.0:40114"), "unknown:*:40114");
+    assert_eq!(run("/srv/gate -addr :81"), "unknown:*:81");
+    assert_eq!(run("/srv/gate --port 4200"), "unknown:*:4200 ?");
+    assert_eq!(run("/srv/gate -p secret"), "?");
+}
+
+#[test]
+fn images_start_what_they_are_known_to_start() {
+    assert_eq!(Machine::default().container("ghcr.io/nobody/nothing:1", &[]), "?");
+    assert_eq!(Machine::default().container("ghcr.io/nobody/nothing:1", &["gunicorn", "-b", ":1"]), "http:*:1");
+    let image = |reference: &str| Machine::default().container(reference, &[]);
+    assert_eq!(image("grafana/grafana:11"), "http:*:3000");
+    assert_eq!(image("traefik/whoami"), "http:*:80");
+    assert_eq!(image("node:20-alpine"), "");
+    assert_eq!(image("rabbitmq:3"), "tcp:*:5672 tcp:*:25672");
+    assert_eq!(image("rabbitmq:3-management").split(' ').next(), Some("http:*:15672"));
+    assert_eq!(image("mysql:8"), "tcp:*:3306");
+    assert_eq!(image("quay.io/keycloak/keycloak:25.0"), "");
+    let mysql = Machine::default().container("mysql:8", &["--port=3307"]);
+    assert_eq!(mysql, "tcp:*:3307");
+    let keycloak = |command: &[&str]| Machine::default().container("quay.io/keycloak/keycloak:25.0", command);
+    assert_eq!(keycloak(&["start-dev", "--http-port", "81"]), "http:*:81");
+    assert_eq!(keycloak(&["start", "--http-enabled=true"]), "http:*:8080");
+    assert_eq!(keycloak(&["start", "--optimized"]), "");
+    let grafana = Machine::default().variable("GF_SERVER_HTTP_PORT", "81");
+    assert_eq!(grafana.container("grafana/grafana", &[]), "http:*:81");
+    let kestrel = Machine::default().variable("ASPNETCORE_HTTP_PORTS", "8080");
+    assert_eq!(kestrel.run("dotnet Api.dll"), "http:*:8080");
+    let kestrel = Machine::default()
+        .variable("ASPNETCORE_HTTP_PORTS", "8080")
+        .variable("ASPNETCORE_URLS", "http://+:5000;https://+:5001");
+    assert_eq!(kestrel.run("dotnet Api.dll"), "http:*:5000 https:*:5001");
+}
+
+#[test]
+fn development_servers_bind_loopback() {
+    assert_eq!(run("npx vite"), "http:localhost:5173");
+    assert_eq!(run("vite --host --port 81"), "http:*:81");
+    assert_eq!(run("vite preview --host 0.0.0.0"), "http:*:4173");
+    assert_eq!(run("flask --app shop run"), "http:127.0.0.1:5000");
+    assert_eq!(run("flask run -h 0.0.0.0 -p 81"), "http:*:81");
+    assert_eq!(run("python manage.py runserver"), "http:127.0.0.1:8000");
+    assert_eq!(run("python -u manage.py runserver 0.0.0.0:81"), "http:*:81");
+    assert_eq!(run("python3 -m http.server 9090 --bind 127.0.0.1"), "http:127.0.0.1:9090");
+    assert_eq!(run("php -S 0.0.0.0:81 -t public"), "http:*:81");
+    assert_eq!(run("php artisan serve --host=0.0.0.0"), "http:*:8000");
+    assert_eq!(run("bundle exec rails s"), "http:localhost:3000");
+    assert_eq!(run("RAILS_ENV=production bin/rails server"), "http:*:3000");
+    assert_eq!(run("bundle exec rails s -b 0.0.0.0 -p 81"), "http:*:81");
+    assert_eq!(run("node_modules/.bin/next start -p 81"), "http:*:81");
+    assert_eq!(Machine::default().variable("PORT", "82").run("next start"), "http:*:82");
+    assert_eq!(run("ng serve --host 0.0.0.0"), "http:*:4200");
+}
+
+#[test]
+fn other_servers() {
+    assert_eq!(run("uwsgi --http :81 --socket 127.0.0.1:82"), "uwsgi:127.0.0.1:82 http:*:81");
+    assert_eq!(run("uwsgi -s /run/u.sock"), "uwsgi:/run/u.sock");
+    assert_eq!(run("varnishd -F -a http=:81,HTTP -f /etc/v.vcl"), "http:*:81");
+    assert_eq!(run("serve -s build"), "http:*:3000");
+    assert_eq!(run("serve -s build -l tcp://0.0.0.0:81"), "http:*:81");
+    assert_eq!(run("minio server /data --console-address :9001"), "http:*:9000 http:*:9001");
+    assert_eq!(run("celery -A shop worker"), "");
+    assert_eq!(run("java -jar app.jar"), "?");
+    assert_eq!(run("java -Xmx1g -jar app.jar --server.port=81"), "http:*:81");
+    assert_eq!(run("standalone.sh -b 0.0.0.0 -Djboss.socket.binding.port-offset=100"), "http:*:8180");
+    assert_eq!(run("./serve --port 81"), "unknown:*:81 ?");
+    assert_eq!(run("node server.js"), "?");
+    assert_eq!(run("alembic upgrade head && uvicorn a:b --host 0.0.0.0"), "http:*:8000");
+    assert_eq!(run("node seed.js && uvicorn a:b"), "http:127.0.0.1:8000");
+}
+
+#[test]
+fn a_configuration_that_does_not_mention_the_key_moves_nothing() {
+    let with = |text: &str| Machine::default().file("/app/vite.config.ts", text);
+    assert_eq!(with("export default { plugins: [] }").run("vite"), "http:localhost:5173");
+    assert_eq!(with("export default { server: { port: 81 } }").run("vite"), "?");
+    assert_eq!(with("export default { server: { port: 81 } }").run("vite --port 82"), "http:localhost:82");
+    assert_eq!(with("export default { server: { host: true } }").run("vite"), "http:somewhere:5173");
+}
