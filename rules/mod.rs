@@ -3,11 +3,87 @@
 //! A rule's id is its address: `target/port-mismatch` is `rules/target/port_mismatch.rs`, its page lies beside it as
 //! `port_mismatch.md`, and its cases are in `fixtures/target/port-mismatch/`.
 
+pub mod lifecycle {
+    pub mod config_not_loaded;
+    pub mod healthcheck;
+    pub mod missing_env;
+    pub mod port_conflict;
+    pub mod start_order;
+}
+pub mod socket {
+    pub mod bad_address;
+    pub mod not_shared;
+    pub mod path_mismatch;
+    pub mod tcp_vs_socket;
+}
+pub mod syntax {
+    pub mod compose;
+    pub mod dockerfile;
+    pub mod env_file;
+    pub mod include_missing;
+    pub mod ini;
+    pub mod nginx;
+    mod unreadable;
+    pub mod unused_allow;
+}
+pub mod target {
+    pub mod empty_upstream;
+    pub mod host_gateway;
+    pub mod localhost_in_container;
+    mod loopback;
+    pub mod loopback_bind;
+    pub mod no_resolver;
+    pub mod no_shared_network;
+    pub mod not_published;
+    pub mod port_mismatch;
+    pub mod protocol_mismatch;
+    pub mod proxy_loop;
+    pub mod stale_address;
+    pub mod tls_handshake;
+    pub mod unknown_host;
+    mod words;
+}
+pub mod timeout {
+    pub mod too_low;
+}
+pub mod words;
+
 use crate::finding::{Finding, Findings};
 use crate::site::Site;
 
 /// Every rule, in the order of the documentation.
-pub const ALL: &[Rule] = &[];
+pub const ALL: &[Rule] = &[
+    target::port_mismatch::RULE,
+    target::unknown_host::RULE,
+    target::localhost_in_container::RULE,
+    target::no_shared_network::RULE,
+    target::loopback_bind::RULE,
+    target::not_published::RULE,
+    target::host_gateway::RULE,
+    target::protocol_mismatch::RULE,
+    target::proxy_loop::RULE,
+    target::empty_upstream::RULE,
+    target::no_resolver::RULE,
+    target::stale_address::RULE,
+    target::tls_handshake::RULE,
+    socket::path_mismatch::RULE,
+    socket::tcp_vs_socket::RULE,
+    socket::not_shared::RULE,
+    socket::bad_address::RULE,
+    timeout::too_low::RULE,
+    lifecycle::start_order::RULE,
+    lifecycle::healthcheck::RULE,
+    lifecycle::missing_env::RULE,
+    lifecycle::config_not_loaded::RULE,
+    lifecycle::port_conflict::RULE,
+    syntax::nginx::RULE,
+    syntax::compose::RULE,
+    syntax::dockerfile::RULE,
+    syntax::env_file::RULE,
+    syntax::ini::RULE,
+    syntax::include_missing::RULE,
+    syntax::unused_allow::RULE,
+];
 
 /// One kind of defect.
 #[derive(Debug)]

@@ -205,7 +205,7 @@ impl TextBuilder {
         let base = self.text.len() as u32;
         self.text.push_str(&from.text[range.clone()]);
         match &from.origin {
-            Origin::File { .. } => self.pieces.push(Piece { at: base, origin: from.span(range), verbatim: true }),
+            Origin::File { .. } => self.verbatim(base, from.span(range)),
             Origin::Pieces(pieces) => {
                 let first = pieces.partition_point(|piece| piece.at as usize <= range.start).max(1) - 1;
                 for (index, piece) in pieces.iter().enumerate().skip(first) {
@@ -215,11 +215,27 @@ impl TextBuilder {
                     let from_byte = (piece.at as usize).max(range.start);
                     let to_byte = pieces.get(index + 1).map_or(range.end, |next| (next.at as usize).min(range.end));
                     let at = base + (from_byte - range.start) as u32;
-                    let origin = if piece.verbatim { from.span(from_byte..to_byte) } else { piece.origin };
-                    self.pieces.push(Piece { at, origin, verbatim: piece.verbatim });
+                    if piece.verbatim {
+                        self.verbatim(at, from.span(from_byte..to_byte));
+                    } else {
+                        self.pieces.push(Piece { at, origin: piece.origin, verbatim: false });
+                    }
                 }
             }
         }
+    }
+
+    /// What continues the last piece on disk is part of it.
+    fn verbatim(&mut self, at: u32, origin: Span) {
+        if let Some(last) = self.pieces.last_mut()
+            && last.verbatim
+            && last.origin.file == origin.file
+            && last.origin.end == origin.start
+        {
+            last.origin.end = origin.end;
+            return;
+        }
+        self.pieces.push(Piece { at, origin, verbatim: true });
     }
 
     /// Adds text that stands for `origin` as a whole.

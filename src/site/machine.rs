@@ -37,6 +37,8 @@ pub struct Machine {
     pub built_here: bool,
     /// What its own processes listen on.
     pub listening: Listening,
+    /// For each of its listeners a number for the process that opens it; empty when that is not visible.
+    pub listener_processes: Vec<usize>,
     /// Ports that are named by people and prove nothing: EXPOSE, expose, the container side of ports.
     pub declared: Vec<Declared>,
     pub published: Vec<Published>,
@@ -48,6 +50,10 @@ pub struct Machine {
     /// The restart policy as it is written.
     pub restart: Option<Spanned<String>>,
     pub probe: Option<Probe>,
+    /// Whether its image brings a health check of its own; `None`: not visible.
+    pub image_has_probe: Option<bool>,
+    /// A command that takes long and that its start script runs to the end before the program that listens.
+    pub slow_start: Option<Spanned<String>>,
     /// How many of it run, where that is written.
     pub replicas: Option<Spanned<u64>>,
     /// Programs that are known to be there or not to be there.

@@ -9,9 +9,10 @@ pub mod reach;
 pub mod sockets;
 pub mod trouble;
 
+use crate::site::listener::Listener;
 use crate::site::machine::{Machine, MachineId, Network};
-use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Route, VirtualServer};
-use crate::site::reach::End;
+use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, VirtualServer};
+use crate::site::reach::{End, ListenerId};
 use crate::site::trouble::Trouble;
 
 /// Everything that is judged together. The vectors are arenas: ids are indices into them.
@@ -39,6 +40,10 @@ impl Site {
         &self.proxies[id.0]
     }
 
+    pub fn listener(&self, id: ListenerId) -> &Listener {
+        &self.machine(id.machine).listening.listeners[id.index]
+    }
+
     /// Every end with its hop.
     pub fn ends(&self) -> impl Iterator<Item = (&End, &Hop)> {
         self.ends.iter().map(|end| (end, &self.hops[end.hop]))
@@ -47,5 +52,13 @@ impl Site {
     /// The machine on which the proxy of a hop runs; `None` for a config that nobody loads.
     pub fn home(&self, hop: &Hop) -> Option<&Machine> {
         self.proxy(hop.proxy).machine.map(|id| self.machine(id))
+    }
+
+    /// The name of this end's target is resolved once, when the proxy starts.
+    pub fn resolved_at_start(&self, end: &End, hop: &Hop) -> bool {
+        match end.server {
+            Some((group, server)) => !self.groups[group].servers[server].resolves,
+            None => hop.resolution == Resolution::AtStart,
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Unix sockets: whether a path that a proxy connects to is the path that somebody listens on.
 
 use crate::site::Site;
-use crate::site::listener::{Endpoint, Listener};
-use crate::site::machine::{Kind, Machine, MachineId, MountSource};
+use crate::site::listener::{Endpoint, Listener, Protocol};
+use crate::site::machine::{Kind, Machine, MachineId, Mount, MountSource};
 use crate::site::proxy::Hop;
-use crate::site::reach::{Certainty, ListenerId, Reach};
+use crate::site::reach::{Certainty, ListenerId, Reach, Refused};
 use crate::source::Spanned;
 
 /// A hop to a unix socket that does not exist where the proxy looks.
@@ -105,6 +105,23 @@ pub fn reach(site: &Site, hop: &Hop, path: &Spanned<String>) -> Reach {
     missing(MissingWhy::Nobody, Certainty::Proven)
 }
 
+/// The unix socket on which the machine takes what a hop speaks, when it does so on no TCP port at all: then it is not
+/// the number of the port that is wrong.
+pub fn instead_of_tcp(site: &Site, refused: &Refused, spoken: Protocol) -> Option<ListenerId> {
+    let mut first_socket = None;
+    for id in &refused.listeners {
+        let listener = site.listener(*id);
+        if listener.protocol != Some(spoken) {
+            continue;
+        }
+        match listener.endpoint {
+            Endpoint::Tcp { .. } => return None,
+            Endpoint::Unix { .. } => first_socket = first_socket.or(Some(*id)),
+        }
+    }
+    first_socket
+}
+
 /// The listener is one of the proxy's own.
 fn owns(site: &Site, hop: &Hop, listener: &Listener) -> bool {
     site.servers
@@ -132,13 +149,15 @@ fn shares(site: &Site, id: MachineId, place: &Place) -> bool {
     })
 }
 
+/// The mount that a path of the machine lies in.
+pub fn covering<'m>(machine: &'m Machine, path: &str) -> Option<&'m Mount> {
+    let mounts = machine.mounts.iter().filter(|mount| under(path, &normal(&mount.target)).is_some());
+    mounts.max_by_key(|mount| mount.target.len())
+}
+
 fn locate(id: MachineId, machine: &Machine, path: &str) -> Place {
-    let covering = machine
-        .mounts
-        .iter()
-        .filter_map(|mount| Some((mount, under(path, &mount.target)?)))
-        .max_by_key(|(mount, _)| mount.target.len());
-    let Some((mount, rest)) = covering else {
+    let mount = covering(machine, path);
+    let Some((mount, rest)) = mount.and_then(|mount| Some((mount, under(path, &normal(&mount.target))?))) else {
         return if machine.kind == Kind::Host { Place::Host(path.to_owned()) } else { Place::Own(id, path.to_owned()) };
     };
     match &mount.from {

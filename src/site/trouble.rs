@@ -2,6 +2,7 @@
 //! Facts only; which of them is worth a word, rules decide.
 
 use crate::site::machine::MachineId;
+use crate::site::proxy::ProxyId;
 use crate::source::Span;
 
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub enum Trouble {
     MountSourceMissing(MountSourceMissing),
     /// A file lies where the proxy would load configs from, and it does not load it.
     NotLoaded(NotLoaded),
+    /// The unit that starts a proxy of the host does not wait until the network is up.
+    StartsWithoutNetwork { proxy: ProxyId, place: Span },
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +63,8 @@ pub struct MountSourceMissing {
     pub is_config: bool,
     /// A path of the tree with the same file name.
     pub similar: Option<String>,
+    /// A path of the tree from which it is made before a deploy: `app.conf.example` for `app.conf`.
+    pub template: Option<String>,
 }
 
 #[derive(Clone, Debug)]

@@ -9,7 +9,10 @@ use crate::syntax::Problem;
 use crate::syntax::command_line::structure::Structure;
 
 mod structure;
-mod words;
+pub mod words;
+
+/// In bytes. Variables that hold each other several times grow without an end.
+const LARGEST_EXPANSION: usize = 64 * 1024;
 
 /// The commands of a script in the order in which they are written.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +33,8 @@ pub struct Command {
     pub background: bool,
     /// It stands inside of `if`, `while`, `for`, `case`, a function, a subshell, or a group that depends on a command.
     pub conditional: bool,
+    /// A compound command ended just before it, so that a pipe or a redirection takes the output of all of that.
+    pub after_block: bool,
     pub span: Span,
 }
 
@@ -111,6 +116,7 @@ pub fn exec(words: &[Text]) -> Command {
         joined: Joined::First,
         background: false,
         conditional: false,
+        after_block: false,
         span,
     }
 }
@@ -121,6 +127,7 @@ impl Word {
         match self.parts.as_slice() {
             [Part::Literal(text)] => Some(text.clone()),
             parts if parts.iter().all(|part| matches!(part, Part::Literal(_))) => {
+                // A word without any part is empty.
                 expand(parts, self.span, &|_| Lookup::Unknown)
             }
             _ => None,
@@ -196,11 +203,16 @@ fn is_name(text: &str) -> bool {
 
 fn expand(parts: &[Part], place: Span, lookup: &dyn Fn(&str) -> Lookup) -> Option<Text> {
     let mut builder = TextBuilder::default();
+    let mut expanded = 0;
     for part in parts {
         match part {
             Part::Literal(text) => builder.push(text, 0..text.as_str().len()),
             Part::Variable { name, operator, span, .. } => {
                 let value = variable(name, operator.as_ref(), *span, lookup)?;
+                expanded += value.as_str().len();
+                if expanded > LARGEST_EXPANSION {
+                    return None;
+                }
                 builder.push_fixed(value.as_str(), *span);
             }
             Part::Opaque(_) => return None,

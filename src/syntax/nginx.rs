@@ -7,6 +7,8 @@ mod lua;
 mod missing_semicolon;
 mod reader;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::iter::FusedIterator;

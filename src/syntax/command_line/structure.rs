@@ -43,6 +43,8 @@ pub struct Structure<'t> {
     announced: Vec<Announced>,
     /// A function's head was read, so that a group is its body.
     function: bool,
+    /// A block was closed since the last command.
+    closed: bool,
 }
 
 impl<'t> Structure<'t> {
@@ -56,9 +58,10 @@ impl<'t> Structure<'t> {
             conditions: 0,
             announced: Vec::new(),
             function: false,
+            closed: false,
         };
         loop {
-            let (start, token) = structure.words.next();
+            let (start, token) = structure.words.token();
             match token {
                 Token::End => break,
                 Token::Operator(operator) => structure.operator(operator),
@@ -86,6 +89,7 @@ impl<'t> Structure<'t> {
         if self.blocks.last().is_some_and(|block| matches(*block)) {
             let block = self.blocks.pop();
             self.conditions -= usize::from(block != Some(Block::Group { depends: false }));
+            self.closed = true;
         }
     }
 
@@ -176,11 +180,12 @@ impl<'t> Structure<'t> {
         }
         let assigns = raw.split_once('=').is_some_and(|(name, _)| is_name(name.trim_end_matches('+')));
         let command = self.command(&word);
-        if assigns && command.words.is_empty() {
-            if let Some(assignment) = word.assignment() {
-                command.assignments.push(assignment);
-                return;
-            }
+        if assigns
+            && command.words.is_empty()
+            && let Some(assignment) = word.assignment()
+        {
+            command.assignments.push(assignment);
+            return;
         }
         command.words.push(word);
     }
@@ -200,7 +205,7 @@ impl<'t> Structure<'t> {
                 );
             }
             "function" => {
-                self.words.next();
+                self.words.token();
                 let rest = self.words.source[self.words.at..].trim_start_matches([' ', '\t']);
                 if let Some(rest) = rest.strip_prefix('(') {
                     let rest = rest.trim_start_matches([' ', '\t']);
@@ -230,7 +235,7 @@ impl<'t> Structure<'t> {
     fn skip_until(&mut self, found: fn(&Token) -> bool) {
         loop {
             let before = self.words.at;
-            let (_, token) = self.words.next();
+            let (_, token) = self.words.token();
             match token {
                 Token::End => return,
                 Token::Operator("\n") if !found(&token) => {
@@ -244,7 +249,7 @@ impl<'t> Structure<'t> {
     }
 
     fn redirection(&mut self, operator: &str, start: usize) {
-        let (target_start, token) = self.words.next();
+        let (target_start, token) = self.words.token();
         let Token::Word(target) = token else {
             self.words.problem(start..start + operator.len(), "this redirection says no file");
             self.words.at = target_start;
@@ -274,6 +279,7 @@ impl<'t> Structure<'t> {
     /// The command that a word belongs to.
     fn command(&mut self, word: &Word) -> &mut Command {
         let command = self.current.get_or_insert_with(|| Command {
+            after_block: std::mem::take(&mut self.closed),
             assignments: Vec::new(),
             words: Vec::new(),
             redirections: Vec::new(),

@@ -40,6 +40,10 @@ enum Place {
     },
     Quotes,
     Document,
+    /// A word that no shell reads.
+    Plain,
+    /// A line of such words that counts as one.
+    Line,
 }
 
 /// The parts of a word as they come to be; adjacent literals become one.
@@ -82,13 +86,44 @@ pub fn document(text: &Text) -> Vec<Part> {
     parts.finish()
 }
 
+/// The words of a line that no shell reads: only blanks, quotes, backslashes, `$NAME` and `${NAME:-…}` count.
+pub fn plain(text: &Text, problems: &mut Vec<Problem>) -> Vec<Word> {
+    let mut words = Words::of(text);
+    let mut list = Vec::new();
+    loop {
+        let rest = &words.source[words.at..];
+        words.at = words.source.len() - rest.trim_start().len();
+        if words.at >= words.source.len() {
+            break;
+        }
+        let start = words.at;
+        let mut parts = Parts::default();
+        words.parts(Place::Plain, 0, &mut parts);
+        list.push(Word { parts: parts.finish(), span: text.span(start..words.at) });
+        if words.at == start {
+            break;
+        }
+    }
+    problems.append(&mut words.problems);
+    list
+}
+
+/// The same, with the whole line as one word, blanks included.
+pub fn plain_line(text: &Text, problems: &mut Vec<Problem>) -> Word {
+    let mut words = Words::of(text);
+    let mut parts = Parts::default();
+    words.parts(Place::Line, 0, &mut parts);
+    problems.append(&mut words.problems);
+    Word { parts: parts.finish(), span: text.whole() }
+}
+
 impl<'t> Words<'t> {
     pub fn of(text: &'t Text) -> Words<'t> {
         Words { text, source: text.as_str(), at: 0, problems: Vec::new() }
     }
 
     /// The next token, and where it begins.
-    pub fn next(&mut self) -> (usize, Token<'t>) {
+    pub fn token(&mut self) -> (usize, Token<'t>) {
         loop {
             let start = self.at;
             if start >= self.source.len() {
@@ -141,8 +176,10 @@ impl<'t> Words<'t> {
             Place::Brace { quoted: true } => Rule::quoted_braced,
             Place::Quotes => Rule::quoted,
             Place::Document => Rule::document,
+            Place::Plain => Rule::plain,
+            Place::Line => Rule::line,
         };
-        let quoted = !matches!(place, Place::Bare | Place::Brace { quoted: false });
+        let quoted = matches!(place, Place::Quotes | Place::Document | Place::Brace { quoted: true });
         let word_start = self.at;
         while self.at < self.source.len() {
             let Some(piece) = self.piece(rule) else { return true };

@@ -1,20 +1,23 @@
 //! Finds the brace that ends a block of Lua: braces in its strings, comments and long brackets do not count.
 
-use memchr::memmem;
-use memchr::{memchr, memchr2};
+use std::collections::BTreeMap;
 
-/// Looks for the ends of Lua blocks in one text. What was looked for in vain once is not looked for again, so that a
-/// text full of things that are never closed is read in linear time.
+use memchr::memmem;
+use memchr::{memchr, memchr_iter, memchr2};
+
+/// Looks for the ends of Lua blocks in one text. Nothing is looked for that is not there, so that a text full of things
+/// that are never closed is read in linear time.
 pub struct LuaBlocks<'t> {
     text: &'t [u8],
-    /// No `]==]` of this level behind the place where one was looked for.
-    unclosed_levels: Vec<usize>,
+    /// For each number of `=`, where the last `]==]` of the text begins; counted when the first one is needed.
+    last_closings: Option<BTreeMap<usize, usize>>,
+    /// Quotes that were looked for in vain up to the end of the text.
     unclosed_quotes: Vec<u8>,
 }
 
 impl<'t> LuaBlocks<'t> {
     pub fn new(text: &'t str) -> LuaBlocks<'t> {
-        LuaBlocks { text: text.as_bytes(), unclosed_levels: Vec::new(), unclosed_quotes: Vec::new() }
+        LuaBlocks { text: text.as_bytes(), last_closings: None, unclosed_quotes: Vec::new() }
     }
 
     /// Where the `}` stands that closes the block whose body begins at `at`.
@@ -58,16 +61,16 @@ impl<'t> LuaBlocks<'t> {
     fn long_bracket_end(&mut self, at: usize) -> Option<usize> {
         let behind = self.text.get(at..)?.strip_prefix(b"[")?;
         let level = behind.iter().take_while(|byte| **byte == b'=').count();
-        if behind.get(level) != Some(&b'[') || self.unclosed_levels.contains(&level) {
+        if behind.get(level) != Some(&b'[') {
+            return None;
+        }
+        let body = at + level + 2;
+        let last = *self.last_closings.get_or_insert_with(|| last_closings(self.text)).get(&level)?;
+        if last < body {
             return None;
         }
         let closing = [&b"]"[..], &vec![b'='; level], b"]"].concat();
-        let body = at + level + 2;
-        let found = memmem::find(&self.text[body..], &closing);
-        if found.is_none() {
-            self.unclosed_levels.push(level);
-        }
-        Some(body + found? + closing.len())
+        Some(body + memmem::find(&self.text[body..], &closing)? + closing.len())
     }
 
     /// Behind the closing quote of the string that begins at `at`, if it has one.
@@ -86,4 +89,15 @@ impl<'t> LuaBlocks<'t> {
         self.unclosed_quotes.push(quote);
         None
     }
+}
+
+fn last_closings(text: &[u8]) -> BTreeMap<usize, usize> {
+    let mut last = BTreeMap::new();
+    for at in memchr_iter(b']', text) {
+        let level = text[at + 1..].iter().take_while(|byte| **byte == b'=').count();
+        if text.get(at + 1 + level) == Some(&b']') {
+            last.insert(level, at);
+        }
+    }
+    last
 }

@@ -22,6 +22,9 @@ const BUFFER: usize = 4096;
 /// So many Lua blocks without an end are looked at for a likely end; more of them would take quadratic time.
 const LUA_BLOCKS_TO_MEND: usize = 8;
 
+/// A text with more problems is no configuration, and nobody reads them all.
+const MOST_PROBLEMS: usize = 1000;
+
 pub fn read(text: &Text) -> Tree {
     let source = text.as_str();
     let mut reader = Reader {
@@ -181,9 +184,8 @@ impl<'t> Reader<'t> {
         if quote == b'\\' {
             return self.word(start..start + 1);
         }
-        let line_end = self.line_end(start);
         match self.closing_quote(start) {
-            Some(closing) if closing < line_end => {
+            Some(closing) if memchr(b'\n', &self.source.as_bytes()[start..closing]).is_none() => {
                 self.word(start..closing + 1);
                 let behind = self.source[closing + 1..].chars().next().map_or(0, char::len_utf8);
                 if !self.quote_reported {
@@ -269,9 +271,7 @@ impl<'t> Reader<'t> {
             }
             return;
         };
-        if self.misplaced.is_none() && self.stands_further_left(brace.start, block) {
-            self.misplaced = Some((block, brace.start));
-        }
+        self.remember_misplaced(block, brace.start);
         self.directives[block].block_end = brace.end as u32;
         self.directives[block].next = self.directives.len() as u32;
     }
@@ -281,7 +281,10 @@ impl<'t> Reader<'t> {
         self.end_statement(body, Kind::Lua);
         let last = self.directives.len() - 1;
         let end = match self.lua.end(body) {
-            Some(closing) => closing + 1,
+            Some(closing) => {
+                self.remember_misplaced(last, closing);
+                closing + 1
+            }
             None => {
                 let head = self.head(last);
                 self.problem(head, "the lua block is never closed");
@@ -357,10 +360,15 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Whether a `}` at the start of its line is less indented than the line that opens the block.
-    fn stands_further_left(&self, brace: usize, block: usize) -> bool {
-        let (Some(closing), Some(opening)) = (self.indent(brace), self.indent(self.start(block))) else { return false };
-        closing.len() < opening.len() && opening.starts_with(closing)
+    /// A `}` at the start of its line that is less indented than the line of the block was not meant for it.
+    fn remember_misplaced(&mut self, block: usize, brace: usize) {
+        if self.misplaced.is_some() {
+            return;
+        }
+        let (Some(closing), Some(opening)) = (self.indent(brace), self.indent(self.start(block))) else { return };
+        if closing.len() < opening.len() && opening.starts_with(closing) {
+            self.misplaced = Some((block, brace));
+        }
     }
 
     /// The blanks before the first byte of a line; `None` for any other byte.
@@ -399,6 +407,9 @@ impl<'t> Reader<'t> {
     }
 
     fn problem(&mut self, range: Range<usize>, message: &str) {
+        if self.problems.len() == MOST_PROBLEMS {
+            return;
+        }
         self.problems.push(Problem { span: self.text.span(range), message: message.to_owned(), related: None });
     }
 }

@@ -1,0 +1,120 @@
+//! A config that was written and that the proxy does not read.
+
+use crate::finding::{Findings, Level};
+use crate::rules::Rule;
+use crate::site::Site;
+use crate::site::trouble::{MountSourceMissing, NotLoaded, NotLoadedWhy, Trouble};
+
+pub const RULE: Rule = Rule { id: "lifecycle/config-not-loaded", doc: include_str!("config_not_loaded.md"), check };
+
+fn check(site: &Site, findings: &mut Findings) {
+    for trouble in &site.troubles {
+        match trouble {
+            Trouble::MountSourceMissing(missing) => add_missing(site, missing, findings),
+            Trouble::NotLoaded(not_loaded) => add_not_loaded(site, not_loaded, findings),
+            _ => {}
+        }
+    }
+}
+
+fn add_missing(site: &Site, missing: &MountSourceMissing, findings: &mut Findings) {
+    let MountSourceMissing { source, target, .. } = missing;
+    let machine = &site.machine(missing.machine).name;
+    if missing.template.is_some() || is_made_later(source) || is_made_later(target) {
+        return;
+    }
+    let is_file = has_suffix(target) || has_suffix(source);
+    let (level, effect) = match (missing.over_file, missing.is_config) {
+        (true, _) => (Level::Error, format!("Docker makes a folder of it, so `{machine}` does not start")),
+        (false, true) if is_file => {
+            (Level::Error, format!("Docker makes a folder of it, which `{machine}` cannot read"))
+        }
+        (false, true) => (Level::Warning, format!("Docker makes an empty folder of it, so `{machine}` has no config")),
+        (false, false) => return,
+    };
+    let finding = findings.add(level, missing.place, format!("`{source}` is not there")).label(effect);
+    match &missing.similar {
+        Some(similar) => finding.help(format!("there is `{similar}`")),
+        None => finding.help(format!("add `{source}`, or mount what is meant at `{target}`")),
+    };
+}
+
+fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) {
+    let NotLoaded { path, why, nothing_else, .. } = not_loaded;
+    let machine = &site.machine(not_loaded.machine).name;
+    let level = match (why, nothing_else) {
+        // A site that is kept for later.
+        (NotLoadedWhy::NotEnabled, false) => return,
+        (NotLoadedWhy::MainInside { .. }, _) | (_, true) => Level::Error,
+        (_, false) => Level::Warning,
+    };
+    let message = match why {
+        NotLoadedWhy::MainInside { block, .. } => format!("`{path}` is a whole config with its own `{block}`"),
+        NotLoadedWhy::DefaultSite { .. } => format!("`{path}` does not get the requests"),
+        _ => format!("`{path}` is never loaded"),
+    };
+    let finding = findings.add(level, not_loaded.place, message);
+    match why {
+        NotLoadedWhy::NoPattern { pattern, place } => finding
+            .label(format!("`{pattern}` does not take it"))
+            .note(*place, "only this is loaded")
+            .help(format!("give it a name that `{pattern}` takes")),
+        NotLoadedWhy::MainInside { block, place } => finding
+            .label(format!("`{machine}` does not start: only parts of a config are allowed here"))
+            .note(*place, format!("`{block}` is allowed in the main config only"))
+            .help("put it in the place of the main config, or leave only its `server` blocks"),
+        NotLoadedWhy::Shadowed { by } => finding
+            .label("hidden")
+            .note(*by, "this is mounted over it")
+            .help("mount only one of the two, or at different paths"),
+        NotLoadedWhy::DefaultSite { place } => finding
+            .label("another site takes its requests")
+            .note(*place, "comes with the image and takes them")
+            .help("put it in the place of the default site, or remove that one"),
+        NotLoadedWhy::NotEnabled => {
+            finding.label("no link makes it a used one").help("link it from the folder of the enabled sites")
+        }
+    };
+    if let Some(file) = not_loaded.file {
+        finding.note(file, "its contents");
+    }
+}
+
+/// Sources that a deploy makes and that no repository holds: certificates, secrets, data, what a build leaves.
+fn is_made_later(path: &str) -> bool {
+    const WORDS: [&str; 22] = [
+        "acme",
+        "build",
+        "cache",
+        "cert",
+        "certbot",
+        "certificates",
+        "certs",
+        "data",
+        "dhparam",
+        "dist",
+        "htpasswd",
+        "letsencrypt",
+        "log",
+        "logs",
+        "node_modules",
+        "public",
+        "secret",
+        "secrets",
+        "ssl",
+        "static",
+        "tls",
+        "uploads",
+    ];
+    const SUFFIXES: [&str; 8] = [".crt", ".csr", ".env", ".key", ".log", ".pem", ".sock", ".htpasswd"];
+    let lower = path.to_ascii_lowercase();
+    lower.split('/').any(|part| WORDS.contains(&part) || part.starts_with(".env"))
+        || lower.contains("dhparam")
+        || SUFFIXES.iter().any(|suffix| lower.ends_with(suffix))
+}
+
+/// The last part of the path has a suffix, as files have; a folder such as `conf.d` has not.
+fn has_suffix(path: &str) -> bool {
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').is_some_and(|(stem, suffix)| !stem.is_empty() && suffix.len() > 1)
+}

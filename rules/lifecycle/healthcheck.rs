@@ -1,0 +1,182 @@
+//! Health checks that can never succeed, and those that make everybody wait.
+
+use crate::finding::{Findings, Level};
+use crate::rules::{Rule, words};
+use crate::site::Site;
+use crate::site::listener::{Endpoint, Protocol};
+use crate::site::machine::{Asks, Condition, Dependency, Machine, MachineId, Probe, Start, Tool};
+use crate::site::reach::ListenerId;
+use crate::source::Span;
+
+pub const RULE: Rule = Rule { id: "lifecycle/healthcheck", doc: include_str!("healthcheck.md"), check };
+
+/// Nobody means to wait for so many seconds before the first look at a service that just started.
+const FIRST_LOOK: f64 = 120.0;
+
+fn check(site: &Site, findings: &mut Findings) {
+    let waiters = waiters(site);
+    for (number, machine) in site.machines.iter().enumerate().filter(|(_, machine)| machine.start == Start::Always) {
+        let Some(probe) = machine.probe.as_ref().filter(|probe| probe.enabled) else { continue };
+        let check = Check { site, machine, probe, waiter: waiters[number] };
+        // A tool that is not there is the first obstacle; what it would ask does not matter.
+        if !check.tool(findings) {
+            check.asked(findings);
+        }
+        check.first_look(findings);
+    }
+}
+
+/// For each machine another one that starts only once it is healthy.
+fn waiters(site: &Site) -> Vec<Option<(&Machine, &Dependency)>> {
+    let mut waiters = vec![None; site.machines.len()];
+    for machine in site.machines.iter().filter(|machine| machine.start == Start::Always) {
+        for dependency in &machine.depends_on {
+            if dependency.condition == Condition::Healthy && dependency.required {
+                waiters[dependency.on.0].get_or_insert((machine, dependency));
+            }
+        }
+    }
+    waiters
+}
+
+struct Check<'s> {
+    site: &'s Site,
+    machine: &'s Machine,
+    probe: &'s Probe,
+    waiter: Option<(&'s Machine, &'s Dependency)>,
+}
+
+impl Check<'_> {
+    /// The program of the probe is known not to be there.
+    fn tool(&self, findings: &mut Findings) -> bool {
+        let shell = self.probe.shell.and_then(|place| Some(("sh", place, self.missing("sh")?)));
+        let program = || {
+            let tool = self.probe.tool.as_ref()?;
+            let name = tool.value.rsplit('/').next().unwrap_or(&tool.value);
+            Some((name, tool.span, self.missing(name)?))
+        };
+        let Some((name, place, tool)) = shell.or_else(program) else { return false };
+        let machine = &self.machine.name;
+        let message = format!("the health check of `{machine}` needs `{name}`, which is not there");
+        let present = self.machine.tools.iter().find(|other| other.present && is_alike(name, &other.name));
+        let finding = self.add(findings, place, message);
+        finding.note(tool.place, format!("this brings no `{name}`"));
+        match present {
+            Some(other) => finding.help(format!("use `{}`, which is there", other.name)),
+            None => finding.help(format!("install `{name}`, or ask with a program that is there")),
+        };
+        true
+    }
+
+    fn missing(&self, name: &str) -> Option<&Tool> {
+        let mut tools = self.machine.tools.iter().filter(|tool| tool.name == name);
+        let first = tools.next()?;
+        (!first.present && tools.all(|tool| !tool.present)).then_some(first)
+    }
+
+    /// Nobody listens on the port that it asks, or speaks another language there.
+    fn asked(&self, findings: &mut Findings) {
+        let Some(asks) = &self.probe.asks else { return };
+        if !self.asks_itself(asks) {
+            return;
+        }
+        let mut listeners: Vec<ListenerId> = Vec::new();
+        for (number, machine) in self.site.machines.iter().enumerate() {
+            if machine.stack != self.machine.stack {
+                continue;
+            }
+            if machine.listening.open.is_some() {
+                return;
+            }
+            let id = |index| ListenerId { machine: MachineId(number), index };
+            listeners.extend((0..machine.listening.listeners.len()).map(id));
+        }
+        let there = listeners.iter().find(
+            |id| matches!(self.site.listener(**id).endpoint, Endpoint::Tcp { port, .. } if port == asks.port.value),
+        );
+        match there {
+            None => self.add_other_port(asks, &listeners, findings),
+            Some(id) => self.check_protocol(asks, *id, findings),
+        }
+    }
+
+    fn asks_itself(&self, asks: &Asks) -> bool {
+        let host = asks.host.as_str();
+        matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]" | "0.0.0.0" | "") || host == self.machine.name
+    }
+
+    fn add_other_port(&self, asks: &Asks, listeners: &[ListenerId], findings: &mut Findings) {
+        let message =
+            format!("the health check of `{}` asks port {}, where nobody listens", self.machine.name, asks.port);
+        let finding = self.add(findings, asks.port.span, message);
+        for id in listeners.iter().take(3) {
+            finding.note(self.site.listener(*id).place, words::listens(self.site, *id));
+        }
+        let ports: Vec<u16> = listeners
+            .iter()
+            .filter_map(|id| match self.site.listener(*id).endpoint {
+                Endpoint::Tcp { port, .. } => Some(port),
+                Endpoint::Unix { .. } => None,
+            })
+            .collect();
+        let [port] = ports[..] else {
+            finding.help("ask the port that the service listens on");
+            return;
+        };
+        finding.help(format!("ask port {port}"));
+        if asks.port.span.range().len() == asks.port.value.to_string().len() {
+            finding.fix(format!("ask port {port}"), true, asks.port.span, port.to_string());
+        }
+    }
+
+    fn check_protocol(&self, asks: &Asks, id: ListenerId, findings: &mut Findings) {
+        let protocol = self.site.listener(id).protocol;
+        let wrong = match protocol {
+            Some(Protocol::Http | Protocol::Http2) => asks.tls,
+            Some(Protocol::FastCgi | Protocol::Uwsgi | Protocol::Scgi | Protocol::Ajp) => asks.path.is_some(),
+            _ => false,
+        };
+        let Some(protocol) = protocol.filter(|_| wrong) else { return };
+        let spoken = if asks.tls { "HTTPS" } else { "HTTP" };
+        let message = format!(
+            "the health check of `{}` speaks {spoken} to port {}, which speaks {protocol}",
+            self.machine.name, asks.port
+        );
+        let finding = self.add(findings, asks.port.span, message);
+        finding.note(self.site.listener(id).place, words::listens(self.site, id));
+        finding.help(format!("ask in {protocol}, or only whether the port is open"));
+    }
+
+    /// The first probe runs one interval after the start, unless a time of grace makes Docker look more often.
+    fn first_look(&self, findings: &mut Findings) {
+        let (Some(interval), Some((waiter, dependency))) = (&self.probe.interval, self.waiter) else { return };
+        if interval.value < FIRST_LOOK || self.probe.start_period.as_ref().is_some_and(|period| period.value > 0.0) {
+            return;
+        }
+        let message =
+            format!("the health of `{}` is looked at for the first time after {} s", self.machine.name, interval);
+        findings
+            .warning(interval.span, message)
+            .label(format!("`{}` is not started before", waiter.name))
+            .note(dependency.place, format!("`{}` waits until it is healthy", waiter.name))
+            .help("shorten the interval, or add a `start_period`, in which the first answers come after 5 s");
+    }
+
+    /// A check that always fails is an error when somebody waits for it; else it only looks bad.
+    fn add<'f>(&self, findings: &'f mut Findings, place: Span, message: String) -> &'f mut crate::finding::Finding {
+        let level = if self.waiter.is_some() { Level::Error } else { Level::Warning };
+        let finding = findings.add(level, place, message);
+        match self.waiter {
+            Some((waiter, dependency)) => finding
+                .label(format!("never healthy, so `{}` does not start", waiter.name))
+                .note(dependency.place, format!("`{}` waits until it is healthy", waiter.name)),
+            None => finding.label("never healthy"),
+        }
+    }
+}
+
+/// Programs that can do the same.
+fn is_alike(name: &str, other: &str) -> bool {
+    const ASK_BY_HTTP: [&str; 2] = ["curl", "wget"];
+    ASK_BY_HTTP.contains(&name) && ASK_BY_HTTP.contains(&other)
+}

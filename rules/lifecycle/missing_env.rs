@@ -1,0 +1,79 @@
+//! Variables and files of variables without which a config is empty, invalid or refused.
+
+use crate::finding::{Findings, Level};
+use crate::rules::Rule;
+use crate::site::Site;
+use crate::site::trouble::{EmptyEffect, EmptyVariable, Trouble};
+
+pub const RULE: Rule = Rule { id: "lifecycle/missing-env", doc: include_str!("missing_env.md"), check };
+
+fn check(site: &Site, findings: &mut Findings) {
+    for trouble in &site.troubles {
+        let Trouble::EmptyVariable(variable) = trouble else { continue };
+        let Some(level) = level(variable) else { continue };
+        let finding = findings.add(level, variable.place, message(variable)).label(label(&variable.effect));
+        for (place, words) in &variable.given {
+            finding.note(*place, words);
+        }
+        finding.help(help(variable));
+    }
+}
+
+/// What the environment may still bring is at most a contradiction; what is made for each deploy is nothing at all.
+fn level(variable: &EmptyVariable) -> Option<Level> {
+    match (&variable.effect, variable.certain) {
+        (EmptyEffect::FileMissing { template: Some(_), .. }, _) => None,
+        (EmptyEffect::FileMissing { path, .. }, _) if is_kept_out(path) => Some(Level::Advice),
+        (_, true) => Some(Level::Error),
+        // The author asks for it in so many words.
+        (EmptyEffect::Refused { .. }, false) => None,
+        (_, false) => Some(Level::Warning),
+    }
+}
+
+/// Files with secrets, which belong on the machine and not into the tree.
+fn is_kept_out(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.starts_with(".env") || name.ends_with(".env") || path.contains(".envs/") || path.contains("secret")
+}
+
+fn message(variable: &EmptyVariable) -> String {
+    let name = &variable.name;
+    match &variable.effect {
+        EmptyEffect::StaysLiteral { expression } => format!("`{expression}` stays in the config as it is"),
+        EmptyEffect::StaysUnset { expression } => format!("`{expression}` stays in the config: `{name}` is not set"),
+        EmptyEffect::Eats { variable } => format!("the substitution empties `{variable}` of the config itself"),
+        EmptyEffect::Empties { what } => format!("`{name}` has no value, so {what} is empty"),
+        EmptyEffect::Refused { message } if message.is_empty() => format!("`{name}` has no value"),
+        EmptyEffect::Refused { message } => format!("`{name}` has no value: {message}"),
+        EmptyEffect::FileMissing { path, .. } => format!("the file of variables `{path}` is not there"),
+        EmptyEffect::Required { program } => format!("`{program}` does not start without `{name}`"),
+    }
+}
+
+fn label(effect: &EmptyEffect) -> &'static str {
+    match effect {
+        EmptyEffect::StaysLiteral { .. } => "defaults are not known to this substitution",
+        EmptyEffect::StaysUnset { .. } => "only variables that exist are replaced",
+        EmptyEffect::Eats { .. } => "replaces every word that looks like a variable",
+        EmptyEffect::Empties { .. } => "becomes empty",
+        EmptyEffect::Refused { .. } | EmptyEffect::FileMissing { .. } => "nothing of the project starts",
+        EmptyEffect::Required { .. } => "needed here",
+    }
+}
+
+fn help(variable: &EmptyVariable) -> String {
+    let name = &variable.name;
+    match &variable.effect {
+        EmptyEffect::StaysLiteral { .. } => {
+            format!("write `${{{name}}}` here, and set its default in the service's environment")
+        }
+        EmptyEffect::StaysUnset { .. } => {
+            format!("set `{name}` in the environment of the service that does the substitution")
+        }
+        EmptyEffect::Eats { .. } => "tell it which variables to replace: `'$ONE $TWO'`".to_owned(),
+        EmptyEffect::Empties { .. } => format!("set `{name}`, or give it a default: `${{{name}:-value}}`"),
+        EmptyEffect::Refused { .. } | EmptyEffect::Required { .. } => format!("set `{name}`"),
+        EmptyEffect::FileMissing { path, .. } => format!("add `{path}`, or mark it as optional with `required: false`"),
+    }
+}

@@ -1,0 +1,57 @@
+//! A unix socket is made in one container and looked for in another one that does not share its folder.
+
+use crate::finding::Findings;
+use crate::rules::{Rule, words};
+use crate::site::Site;
+use crate::site::listener::Endpoint;
+use crate::site::machine::{Machine, MachineId, MountSource};
+use crate::site::proxy::{Hop, Target};
+use crate::site::reach::{End, ListenerId, Reach};
+use crate::site::sockets::{self, Missing, MissingWhy};
+use crate::source::Span;
+
+pub const RULE: Rule = Rule { id: "socket/not-shared", doc: include_str!("not_shared.md"), check };
+
+fn check(site: &Site, findings: &mut Findings) {
+    for (end, hop) in site.ends() {
+        let Reach::Socket(Missing { why: MissingWhy::NotShared { listener }, .. }) = &end.reach else { continue };
+        let (Some(home), Some(Target::Unix { path })) = (site.proxy(hop.proxy).machine, &end.target) else { continue };
+        add(site, end, hop, home, *listener, &path.value, findings);
+    }
+}
+
+fn add(site: &Site, end: &End, hop: &Hop, home: MachineId, id: ListenerId, path: &str, findings: &mut Findings) {
+    let (proxy, backend) = (site.machine(home), site.machine(id.machine));
+    let Endpoint::Unix { path: bound } = &site.listener(id).endpoint else { return };
+    let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let (proxy_name, backend_name) = (&proxy.name, &backend.name);
+    let (at_proxy, at_backend) = (shared_place(proxy, path), shared_place(backend, bound));
+    let (place, help) = match (at_proxy, at_backend) {
+        (None, Some(_)) => {
+            (proxy.place, format!("mount what `{backend_name}` has at `{folder}` in `{proxy_name}` as well"))
+        }
+        (Some(_), None) => {
+            (backend.place, format!("mount what `{proxy_name}` has at `{folder}` in `{backend_name}` as well"))
+        }
+        (Some(own), Some(_)) => (own, format!("mount the same volume at `{folder}` in both")),
+        (None, None) => (proxy.place, format!("mount one volume at `{folder}` in `{proxy_name}` and `{backend_name}`")),
+    };
+    let message =
+        format!("`{proxy_name}` and `{backend_name}` do not share `{folder}`, so the socket in it is not seen");
+    let finding = findings.error(place, message);
+    finding.note(end.place, format!("{} here: it looks for `{path}`", words::refusal(site, hop)));
+    finding.note(site.listener(id).place, words::listens(site, id));
+    if let Some(mount) = at_backend {
+        finding.note(mount, format!("`{backend_name}` has the folder from here"));
+    }
+    finding.help(help);
+}
+
+/// Where the machine mounts something over the path that another machine may mount, too.
+fn shared_place(machine: &Machine, path: &str) -> Option<Span> {
+    let mount = sockets::covering(machine, &sockets::normal(path))?;
+    match mount.from {
+        MountSource::Private | MountSource::Text => None,
+        _ => Some(mount.place),
+    }
+}

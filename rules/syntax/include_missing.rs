@@ -1,0 +1,27 @@
+//! A config pulls in a file that is not there.
+
+use crate::finding::{Findings, Level};
+use crate::rules::Rule;
+use crate::site::Site;
+use crate::site::machine::Kind;
+use crate::site::trouble::Trouble;
+
+pub const RULE: Rule = Rule { id: "syntax/include-missing", doc: include_str!("include_missing.md"), check };
+
+fn check(site: &Site, findings: &mut Findings) {
+    for trouble in &site.troubles {
+        let Trouble::IncludeMissing { place, path, machine } = trouble else { continue };
+        let machine = machine.map(|id| site.machine(id));
+        // Of a server a repository seldom holds everything; what is in an image is known or not.
+        let level =
+            if machine.is_some_and(|machine| machine.kind == Kind::Container) { Level::Error } else { Level::Warning };
+        let message = match machine {
+            Some(machine) if machine.kind == Kind::Container => format!("`{path}` is not there in `{}`", machine.name),
+            _ => format!("`{path}` is not there"),
+        };
+        findings
+            .add(level, *place, message)
+            .label("without it, the config is refused")
+            .help("add the file, mount it there, or include with a wildcard if it may be absent");
+    }
+}

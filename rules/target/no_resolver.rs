@@ -1,0 +1,63 @@
+//! A name is looked up with each request, and no name server is asked that knows it.
+
+use std::collections::BTreeMap;
+
+use super::words::{Asked, host_and_port, is_literal, note_each, product};
+use crate::finding::Findings;
+use crate::rules::Rule;
+use crate::rules::words::name;
+use crate::site::Site;
+use crate::site::machine::{Kind, MachineId};
+use crate::site::proxy::Hop;
+use crate::site::reach::{End, Reach};
+use crate::source::Spanned;
+
+pub const RULE: Rule = Rule { id: "target/no-resolver", doc: include_str!("no_resolver.md"), check };
+
+/// Docker's own name server, the same in every container on a network of its own.
+const DOCKER: &str = "127.0.0.11";
+
+fn check(site: &Site, findings: &mut Findings) {
+    let mut foreign: BTreeMap<(&Spanned<String>, MachineId), Vec<Asked>> = BTreeMap::new();
+    for (end, hop) in site.ends() {
+        match &end.reach {
+            Reach::NoResolver => without(site, end, hop, findings),
+            Reach::ForeignResolver { resolver, machine } => {
+                foreign.entry((resolver, *machine)).or_default().push((end, hop));
+            }
+            _ => {}
+        }
+    }
+    for ((resolver, machine), hops) in foreign {
+        let machine = site.machine(machine);
+        let message = format!("the name server `{resolver}` does not know the container {}", name(machine));
+        let finding = findings.error(resolver.span, message).label("a public name server knows no containers");
+        note_each(
+            finding,
+            hops.iter().map(|(end, hop)| {
+                let proxy = site.proxy(hop.proxy);
+                (end.place, format!("{} answers {}", proxy.product, proxy.answers.refused))
+            }),
+        );
+        finding.note(machine.place, format!("{} is here", name(machine)));
+        finding.help(format!("use `{DOCKER}`, Docker's own name server: it passes on what it does not know"));
+        if is_literal(resolver.span, &resolver.value) {
+            finding.fix(format!("use `{DOCKER}`"), true, resolver.span, DOCKER);
+        }
+    }
+}
+
+fn without(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
+    let Some((host, _)) = host_and_port(end) else { return };
+    let proxy = site.proxy(hop.proxy);
+    let message = format!("`{host}` is looked up with each request, and no name server is set");
+    let finding = findings.error(hop.place, message);
+    finding.label(format!("the variable delays the lookup: {} answers {}", product(site, hop), proxy.answers.refused));
+    if host.span != hop.place && end.place != hop.place {
+        note_each(finding, [(host.span, "the name is written here".to_owned())]);
+    }
+    finding.help(match site.home(hop).map(|home| home.kind) {
+        Some(Kind::Container) => format!("add `resolver {DOCKER};`, or write the target without a variable"),
+        _ => "add `resolver` with the address of a name server, or write the target without a variable".to_owned(),
+    });
+}

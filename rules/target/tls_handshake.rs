@@ -1,0 +1,74 @@
+//! A hop speaks TLS in a way that the other side refuses, or that the proxy itself cannot accept.
+
+use super::words::{host_and_port, product};
+use crate::finding::Findings;
+use crate::rules::Rule;
+use crate::site::Site;
+use crate::site::listener::Protocol;
+use crate::site::proxy::{Hop, Host};
+use crate::site::reach::{End, Reach};
+
+pub const RULE: Rule = Rule { id: "target/tls-handshake", doc: include_str!("tls_handshake.md"), check };
+
+fn check(site: &Site, findings: &mut Findings) {
+    for (end, hop) in site.ends() {
+        if !matches!(hop.protocol.value, Protocol::Https | Protocol::Http2Tls) {
+            continue;
+        }
+        trust(site, hop, findings);
+        let Some((host, _)) = host_and_port(end) else { continue };
+        match &host.value {
+            Host::Name(name) if matches!(end.reach, Reach::Leaves) => server_name(site, end, hop, name, findings),
+            Host::Address(address) if !address.is_loopback() => bare_address(site, end, hop, findings),
+            _ => {}
+        }
+    }
+}
+
+/// A public name mostly stands for several sites on one address, which tell the certificate by the name in the handshake.
+fn server_name(site: &Site, end: &End, hop: &Hop, host: &str, findings: &mut Findings) {
+    let proxy = site.proxy(hop.proxy);
+    let answers = format!("{} answers {} when the other side needs it", proxy.product, proxy.answers.nonsense);
+    match &hop.tls.server_name {
+        None => {
+            let message = format!("the TLS handshake does not name `{host}`");
+            findings.warning(end.place, message).label(answers).help("send the server name (SNI) to this target");
+        }
+        Some(sent) if !sent.value => {
+            let message = format!("the TLS handshake does not name `{host}`");
+            let finding = findings.warning(sent.span, message).label("the server name is switched off here");
+            finding.note(end.place, answers).help("send the server name (SNI) to this target");
+        }
+        Some(_) => {
+            let Some(name) = hop.tls.name.as_ref().filter(|name| !name.value.contains(['.', '$'])) else { return };
+            let message = format!("the TLS handshake asks `{host}` for `{name}`, which no public server is called");
+            let finding = findings.warning(name.span, message).label("this name is sent");
+            finding.note(end.place, answers).help(format!("send `{host}` as the server name"));
+        }
+    }
+}
+
+/// The certificate is checked, and there is no name that it could be valid for.
+fn bare_address(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
+    if hop.tls.name.is_some() || !hop.tls.verify.as_ref().is_some_and(|verify| verify.value) {
+        return;
+    }
+    let Some((host, _)) = host_and_port(end) else { return };
+    let proxy = site.proxy(hop.proxy);
+    let finding =
+        findings.warning(end.place, format!("few certificates are valid for a bare address such as `{host}`"));
+    finding.label(format!("{} checks the certificate and answers {}", proxy.product, proxy.answers.nonsense));
+    finding.help("say which name the certificate has, or speak plain HTTP on a network that you trust");
+}
+
+fn trust(site: &Site, hop: &Hop, findings: &mut Findings) {
+    let Some(verify) = hop.tls.verify.as_ref().filter(|verify| verify.value) else { return };
+    if hop.tls.trusted.is_some() {
+        return;
+    }
+    let finding = findings.warning(verify.span, "certificates are checked, and no authority is trusted");
+    finding.label(format!("{} accepts no certificate", product(site, hop)));
+    finding
+        .note(hop.place, "this target is asked with TLS")
+        .help("name the file with the certificates of the authorities to trust");
+}

@@ -1,0 +1,142 @@
+//! A hop names a host that nobody around the proxy knows.
+
+use std::collections::BTreeSet;
+
+use super::words::{container, host_and_port, is_literal, level, port_of, product, unknown_name};
+use crate::finding::Findings;
+use crate::rules::Rule;
+use crate::rules::words::{list, name};
+use crate::site::Site;
+use crate::site::machine::{Attached, HostPort, Kind, Machine, MachineId};
+use crate::site::proxy::Hop;
+use crate::site::reach::{End, NameUnknown, Reach};
+
+pub const RULE: Rule = Rule { id: "target/unknown-host", doc: include_str!("unknown_host.md"), check };
+
+/// With more names than these a list helps nobody.
+const FEW: usize = 6;
+
+fn check(site: &Site, findings: &mut Findings) {
+    for (end, hop) in site.ends() {
+        let Reach::NameUnknown(unknown) = &end.reach else { continue };
+        let (Some(home), Some((host, port))) = (site.home(hop), host_and_port(end)) else { continue };
+        let without_network = unknown.without_network.and_then(|id| container(site, id));
+        if home.kind == Kind::Host || site.machine(home.stack).kind == Kind::Host {
+            from_host(site, end, hop, unknown, without_network, findings);
+            continue;
+        }
+        if let Some(machine) = without_network {
+            nameless(site, end, hop, unknown, machine, findings);
+            continue;
+        }
+        let message = format!("no service or host is called `{}`", unknown.name);
+        let consequence = unknown_name(site, end, hop);
+        let finding = findings.add(level(unknown.certainty), host.span, message).label(consequence);
+        let (suggested, machine) = match &unknown.closest {
+            Some((name, machine)) => (Some(name.as_str()), Some(*machine)),
+            None => match only_with_port(site, home, port.number) {
+                Some(id) => (Some(site.machine(id).name.as_str()), Some(id)),
+                None => (None, None),
+            },
+        };
+        if let (Some(suggested), Some(machine)) = (suggested, machine) {
+            let machine = site.machine(machine);
+            finding
+                .note(machine.place, format!("{} is here", name(machine)))
+                .help(format!("did you mean `{suggested}`?"));
+            if is_literal(host.span, &unknown.name) {
+                finding.fix(format!("use `{suggested}`"), false, host.span, suggested);
+            }
+            continue;
+        }
+        let known = neighbours(site, home);
+        let names: Vec<&str> = known.iter().map(|id| site.machine(*id).name.as_str()).collect();
+        if !names.is_empty() && names.len() <= FEW {
+            finding.help(format!("the networks of {} know {}", name(home), list(names)));
+        }
+    }
+}
+
+/// A proxy on the host asks for the name of a container.
+fn from_host(
+    site: &Site,
+    end: &End,
+    hop: &Hop,
+    unknown: &NameUnknown,
+    machine: Option<&Machine>,
+    findings: &mut Findings,
+) {
+    let (Some((host, port)), Some(machine)) = (host_and_port(end), machine) else { return };
+    let message = format!("the host does not know the container {}", name(machine));
+    let label = format!("{}, unless a name server of the host knows it", unknown_name(site, end, hop));
+    let finding = findings.add(level(unknown.certainty), host.span, message).label(label);
+    let way = machine.published.iter().find_map(|published| match published.host {
+        HostPort::Fixed(first, last)
+            if published.container.0 <= port.number && port.number <= published.container.1 =>
+        {
+            let outside = first + (port.number - published.container.0);
+            (outside <= last).then_some((published, outside))
+        }
+        _ => None,
+    });
+    finding.note(machine.place, format!("{} is known by its name on its own networks only", name(machine)));
+    match way {
+        Some((published, outside)) => {
+            let leads = format!("port {outside} of the host leads to port {} of {}", port.number, name(machine));
+            finding.note(published.place, leads).help(format!("use `127.0.0.1:{outside}`"));
+        }
+        None => {
+            finding.help(format!("publish port {} of {} and use `127.0.0.1`", port.number, name(machine)));
+        }
+    }
+}
+
+/// The service exists, and its way of using a network gives it no name.
+fn nameless(site: &Site, end: &End, hop: &Hop, unknown: &NameUnknown, machine: &Machine, findings: &mut Findings) {
+    let Some((host, port)) = host_and_port(end) else { return };
+    let message = format!("{} has no name on any network", name(machine));
+    let finding = findings.add(level(unknown.certainty), host.span, message).label(unknown_name(site, end, hop));
+    match &machine.attached {
+        Attached::Host(place) => {
+            finding.note(*place, format!("{} uses the network of the host", name(machine))).help(format!(
+                "put it on a network that it shares with {}, or use the host's address (`host.docker.internal` with `extra_hosts`)",
+                product(site, hop)
+            ));
+        }
+        Attached::Shares(stack, place) => {
+            let other = site.machine(*stack);
+            finding.note(*place, format!("{} uses the network of {}", name(machine), name(other)));
+            finding.help(format!("use `{}:{}`", other.name, port.number));
+            if is_literal(host.span, &unknown.name) {
+                finding.fix(format!("use `{}`", other.name), true, host.span, other.name.clone());
+            }
+        }
+        _ => {
+            finding.note(machine.place, format!("{} is here", name(machine)));
+        }
+    }
+}
+
+/// Other machines on the networks of this one.
+fn neighbours(site: &Site, home: &Machine) -> Vec<MachineId> {
+    let networks = |machine: &Machine| -> BTreeSet<usize> {
+        match &site.machine(machine.stack).attached {
+            Attached::Networks(attachments) => attachments.iter().map(|it| it.network.0).collect(),
+            _ => BTreeSet::new(),
+        }
+    };
+    let own = networks(home);
+    let others = site.machines.iter().enumerate().filter(|(_, machine)| {
+        machine.stack != home.stack && machine.kind == Kind::Container && !networks(machine).is_disjoint(&own)
+    });
+    others.map(|(number, _)| MachineId(number)).collect()
+}
+
+/// The only neighbour that listens on the port.
+fn only_with_port(site: &Site, home: &Machine, port: u16) -> Option<MachineId> {
+    let mut fitting = neighbours(site, home)
+        .into_iter()
+        .filter(|id| site.machine(*id).listening.listeners.iter().any(|listener| port_of(listener) == Some(port)));
+    let first = fitting.next()?;
+    fitting.next().is_none().then_some(first)
+}

@@ -1,0 +1,51 @@
+//! Waits that are so short that ordinary requests fail.
+
+use crate::finding::Findings;
+use crate::rules::Rule;
+use crate::site::Site;
+use crate::site::proxy::{Hop, To, Wait};
+
+pub const RULE: Rule = Rule { id: "timeout/too-low", doc: include_str!("too_low.md"), check };
+
+/// Below this many seconds one lost packet, sent again after a second, is a failure.
+const CONNECT: f64 = 1.0;
+/// Below this many seconds an ordinary slow page is a failure.
+const ANSWER: f64 = 5.0;
+
+fn check(site: &Site, findings: &mut Findings) {
+    for hop in &site.hops {
+        let slow = site.proxy(hop.proxy).answers.slow;
+        if !tries_others(site, hop) {
+            judge(hop.waits.connect.as_ref(), CONNECT, "the connection is not there", slow, findings);
+        }
+        judge(hop.waits.send.as_ref(), ANSWER, "the backend takes nothing", slow, findings);
+        judge(hop.waits.read.as_ref(), ANSWER, "the backend says nothing", slow, findings);
+    }
+}
+
+/// With several servers a short wait is a means to get to the next one.
+fn tries_others(site: &Site, hop: &Hop) -> bool {
+    let To::Group(group) = hop.to else { return false };
+    site.groups[group].servers.iter().filter(|server| server.down.is_none()).count() > 1
+}
+
+fn judge(wait: Option<&Wait>, least: f64, when: &str, status: &str, findings: &mut Findings) {
+    let Some(Wait { seconds, setting, written: Some(place) }) = wait else { return };
+    // Some programs wait for ever when they are told 0.
+    if *seconds <= 0.0 || *seconds >= least {
+        return;
+    }
+    let finding = findings.warning(*place, format!("`{setting}` is only {}", duration(*seconds)));
+    finding.label(format!("{status} when {when} for so long"));
+    let thousandths = seconds * 1000.0;
+    let whole = (thousandths - thousandths.round()).abs() < 1e-6;
+    if *seconds < 1.0 && whole && (5.0..=900.0).contains(&thousandths) {
+        finding.help(format!("if seconds were meant, write `{}s`; else at least {least} s", thousandths.round()));
+    } else {
+        finding.help(format!("give it at least {least} s"));
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{} ms", (seconds * 1000.0).round()) } else { format!("{seconds} s") }
+}

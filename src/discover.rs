@@ -1,0 +1,288 @@
+//! Reads a folder into [`Sources`]: which entries there are and, where a name says that it matters, the text.
+//!
+//! Links are recorded and never followed, so that nothing outside the folder is read and no loop can catch us.
+
+pub mod names;
+pub mod target;
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use walkdir::WalkDir;
+
+use crate::coverage::{FileCoverage, Read};
+use crate::source::{Entry, FileState, Sources};
+
+/// Reading is spread over threads from this many files on; below, starting them costs more than it saves.
+const MANY: usize = 24;
+
+/// A folder as it was found.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    pub sources: Sources,
+    /// What is there, matters by its name, and could not be read.
+    pub unread: Vec<FileCoverage>,
+}
+
+/// What reading one file gave.
+enum Content {
+    Text { text: String, altered: Option<String>, executable: Option<bool> },
+    TooLargeForNow,
+    Unreadable(String),
+}
+
+impl Snapshot {
+    /// Looks at everything below `folder` and reads what [`names::FILES`] lists.
+    ///
+    /// The text `replaced` counts instead of what is on disk at its path: an editor has not saved it yet.
+    pub fn of(folder: &Path, replaced: Option<(&str, &[u8])>) -> Result<Snapshot, String> {
+        let mut snapshot = Snapshot::default();
+        let mut candidates = snapshot.walk(folder)?;
+        candidates.sort();
+        if let Some((path, bytes)) = replaced {
+            candidates.retain(|(candidate, _)| candidate != path);
+            let content = content(bytes.to_vec(), None);
+            snapshot.add(path, content, "text");
+        }
+        snapshot.read(folder, &candidates);
+        snapshot.unread.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(snapshot)
+    }
+
+    /// Reads the files that somebody asked for. False when there was none.
+    pub fn read_wanted(&mut self, folder: &Path) -> bool {
+        let is_new = |path: &String| self.sources.entry(path) == Some(&Entry::File(FileState::NotRead));
+        let wanted: Vec<_> =
+            self.sources.wanted().into_iter().filter(is_new).map(|path| (path, names::LARGEST)).collect();
+        self.read(folder, &wanted);
+        !wanted.is_empty()
+    }
+
+    /// Records every entry; gives the files to read at once, with the size up to which they are.
+    fn walk(&mut self, folder: &Path) -> Result<Vec<(String, u64)>, String> {
+        let mut candidates = Vec::new();
+        self.sources.add_entry("", Entry::Directory { listed: true });
+        let is_whole_machine = folder.parent().is_none();
+        let mut walk = WalkDir::new(folder).into_iter();
+        while let Some(step) = walk.next() {
+            let entry = match step {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.unreadable_folder(folder, &error)?;
+                    continue;
+                }
+            };
+            if entry.depth() == 0 {
+                if !entry.file_type().is_dir() && !entry.path().is_dir() {
+                    return Err(format!("`{}` is no folder", folder.display()));
+                }
+                continue;
+            }
+            let Some(path) = relative(folder, entry.path()) else {
+                let path =
+                    entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/");
+                let reason = "its name is not UTF-8".to_owned();
+                self.sources.add_entry(&path, Entry::File(FileState::Unreadable(reason)));
+                if entry.file_type().is_dir() {
+                    walk.skip_current_dir();
+                }
+                continue;
+            };
+            let kind = entry.file_type();
+            let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
+            if kind.is_dir() {
+                let is_machinery = is_whole_machine && entry.depth() == 1 && ["proc", "sys", "dev"].contains(&name);
+                let pruned = is_machinery || names::is_pruned(entry.path(), name);
+                if pruned {
+                    walk.skip_current_dir();
+                } else if names::names_a_file(name) {
+                    self.not_read(&path, "a folder, not a file");
+                }
+                self.sources.add_entry(&path, Entry::Directory { listed: !pruned });
+            } else if kind.is_symlink() {
+                let says = fs::read_link(entry.path()).map(|target| target.to_string_lossy().into_owned());
+                self.sources.add_entry(&path, Entry::Link(says.unwrap_or_default()));
+            } else if kind.is_file() {
+                if let Some(row) = names::read_at_once(&path) {
+                    candidates.push((path.clone(), row.largest));
+                }
+                self.sources.add_entry(&path, Entry::File(FileState::NotRead));
+            } else {
+                if names::names_a_file(name) {
+                    self.not_read(&path, "a socket, pipe or device, not a file");
+                }
+                self.sources.add_entry(&path, Entry::Special);
+            }
+        }
+        Ok(candidates)
+    }
+
+    fn unreadable_folder(&mut self, folder: &Path, error: &walkdir::Error) -> Result<(), String> {
+        let reason = error.io_error().map_or_else(|| error.to_string(), reason);
+        let path = error.path().and_then(|path| relative(folder, path)).unwrap_or_default();
+        if path.is_empty() {
+            return Err(format!("`{}` cannot be read: {reason}", folder.display()));
+        }
+        self.sources.add_entry(&path, Entry::Directory { listed: false });
+        if path.split('/').any(names::folder_matters) {
+            self.unread.push(FileCoverage { path, format: "folder", read: Read::No(reason) });
+        }
+        Ok(())
+    }
+
+    /// Reads files, each up to its size, and adds them in the order given, whichever thread was first.
+    fn read(&mut self, folder: &Path, files: &[(String, u64)]) {
+        let threads =
+            if files.len() < MANY { 1 } else { thread::available_parallelism().map_or(2, usize::from).min(8) };
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            while let Some((path, largest)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                done.push((path, read_file(&folder.join(path), *largest)));
+            }
+            done
+        };
+        let mut contents: Vec<_> = if threads == 1 {
+            work()
+        } else {
+            thread::scope(|scope| {
+                let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+                let mut contents = work();
+                contents.extend(helpers.into_iter().flat_map(|helper| helper.join().unwrap_or_default()));
+                contents
+            })
+        };
+        contents.sort_by_key(|(path, _)| *path);
+        for (path, content) in contents {
+            let format = names::read_at_once(path).map_or("text", |row| row.format);
+            self.add(path, content, format);
+        }
+    }
+
+    fn add(&mut self, path: &str, content: Content, format: &'static str) {
+        match content {
+            Content::TooLargeForNow => {}
+            Content::Unreadable(reason) => {
+                self.unread.push(FileCoverage { path: path.to_owned(), format, read: Read::No(reason.clone()) });
+                self.sources.add_entry(path, Entry::File(FileState::Unreadable(reason)));
+            }
+            Content::Text { text, altered, executable } => {
+                let file = self.sources.add(path, text);
+                if let Some(what) = altered {
+                    self.sources.set_altered(file, what);
+                }
+                if let Some(executable) = executable {
+                    self.sources.set_executable(file, executable);
+                }
+            }
+        }
+    }
+
+    fn not_read(&mut self, path: &str, reason: &str) {
+        let format = names::read_at_once(path).map_or("text", |row| row.format);
+        self.unread.push(FileCoverage { path: path.to_owned(), format, read: Read::No(reason.to_owned()) });
+    }
+}
+
+/// The path below `folder` with `/`; none when it is not UTF-8.
+fn relative(folder: &Path, path: &Path) -> Option<String> {
+    let path = path.strip_prefix(folder).ok()?.to_str()?;
+    Some(if std::path::MAIN_SEPARATOR == '/' { path.to_owned() } else { path.replace('\\', "/") })
+}
+
+fn read_file(path: &Path, largest: u64) -> Content {
+    read_bytes(path, largest).unwrap_or_else(|error| Content::Unreadable(reason(&error)))
+}
+
+fn read_bytes(path: &Path, largest: u64) -> io::Result<Content> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.len() > names::LARGEST {
+        return Ok(too_large(metadata.len()));
+    }
+    if metadata.len() > largest {
+        return Ok(Content::TooLargeForNow);
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    // A file below /proc calls itself empty, and one that is being written grows: the limit holds for what comes.
+    file.take(names::LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(content(bytes, executable(&metadata)))
+}
+
+fn too_large(bytes: u64) -> Content {
+    Content::Unreadable(format!("{} MB, more than the {} MB that are read", bytes >> 20, names::LARGEST >> 20))
+}
+
+/// Bytes as text. A byte that is no UTF-8 becomes one `?`, so that every offset stays what it is on disk.
+fn content(bytes: Vec<u8>, executable: Option<bool>) -> Content {
+    if bytes.len() as u64 > names::LARGEST {
+        return too_large(bytes.len() as u64);
+    }
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Content::Unreadable("UTF-16 text, which the programs that read this file do not understand".to_owned());
+    }
+    let bytes = match String::from_utf8(bytes) {
+        Ok(text) => return Content::Text { text, altered: None, executable },
+        Err(error) => error.into_bytes(),
+    };
+    let mut text = String::with_capacity(bytes.len());
+    let mut first = None;
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            first.get_or_insert(text.len());
+            text.extend(chunk.invalid().iter().map(|_| '?'));
+        }
+    }
+    let line = memchr::memchr_iter(b'\n', &text.as_bytes()[..first.unwrap_or(0)]).count() + 1;
+    let altered = Some(format!("not UTF-8 from line {line} on: what is no UTF-8 was read as `?`"));
+    Content::Text { text, altered, executable }
+}
+
+#[cfg(unix)]
+fn executable(metadata: &fs::Metadata) -> Option<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Some(metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn executable(_: &fs::Metadata) -> Option<bool> {
+    None
+}
+
+/// An operating system's complaint in a few words for people.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_lowercase()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, content};
+
+    fn words(bytes: &[u8]) -> (String, String) {
+        match content(bytes.to_vec(), None) {
+            Content::Text { text, altered, .. } => (text, altered.unwrap_or_default()),
+            Content::Unreadable(reason) => (String::new(), reason),
+            Content::TooLargeForNow => (String::new(), String::new()),
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_keeps_its_place() {
+        assert_eq!(words("é\u{feff}\0".as_bytes()), ("é\u{feff}\0".to_owned(), String::new()));
+        let (text, altered) = words(b"a\n# caf\xE9\xE9\xF0\x9F\n");
+        assert_eq!((text.as_str(), text.len()), ("a\n# caf????\n", 12));
+        assert_eq!(altered, "not UTF-8 from line 2 on: what is no UTF-8 was read as `?`");
+        assert!(words(&[0xFF, 0xFE, b'a', 0]).1.starts_with("UTF-16"));
+    }
+}

@@ -1,0 +1,106 @@
+//! Where a program listens, as its entry file and its configuration say it. What is not plain is unknown, never guessed.
+
+pub mod bindings;
+pub mod blocks;
+pub mod calls;
+pub mod csharp;
+pub mod evaluate;
+pub mod expression;
+pub mod go;
+pub mod javascript;
+pub mod listening;
+pub mod modules;
+pub mod paths;
+pub mod php_fpm;
+pub mod program;
+pub mod python;
+pub mod ruby;
+pub mod rust;
+pub mod settings;
+pub mod supervisor;
+pub mod tokens;
+pub mod value;
+
+use std::collections::BTreeSet;
+
+use crate::read::app::listening::{Collected, Wait};
+use crate::read::app::modules::Local;
+use crate::read::app::program::{Effort, Program};
+use crate::read::app::tokens::Language;
+use crate::read::surroundings::Surroundings;
+use crate::site::listener::Listening;
+use crate::source::{Spanned, Text};
+
+/// A program's first file, as it is started.
+#[derive(Clone, Copy)]
+pub struct EntryFile<'e> {
+    /// Absolute, on the machine of the surroundings.
+    pub path: &'e str,
+    pub text: &'e Text,
+    pub language: Language,
+    /// The words behind the file's name on the command line; `None`: they are not known.
+    pub arguments: Option<&'e [Text]>,
+}
+
+/// What an entry file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub listening: Listening,
+    /// Calls that listen on any free port, and why: "no port is set". They make no listener.
+    pub anywhere: Vec<Spanned<String>>,
+    pub waits: Vec<Wait>,
+}
+
+/// Modules are followed this deep.
+const DEEPEST: usize = 3;
+
+/// Reads an entry file and the modules of the program itself that it takes in.
+pub fn entry(file: &EntryFile, surroundings: &Surroundings) -> Entry {
+    let effort = Effort::fresh();
+    let mut collected = Collected::default();
+    let mut unread: Option<String> = None;
+    let mut seen = BTreeSet::from([file.path.to_owned()]);
+    let mut level = vec![(file.path.to_owned(), file.text.clone())];
+    for depth in 0..=DEEPEST {
+        let mut next = Vec::new();
+        for (path, text) in &level {
+            let program = Program::new(path, text, file.language, file.arguments, surroundings, &effort);
+            collect(&program, &mut collected);
+            if depth == DEEPEST {
+                continue;
+            }
+            for local in program.local_modules() {
+                match local {
+                    Local::File(path, text) => {
+                        let of_language = Language::of_path(&path) == Some(file.language);
+                        if of_language && seen.len() < 40 && seen.insert(path.clone()) {
+                            next.push((path, text));
+                        }
+                    }
+                    Local::Unread(path) => unread = unread.or(Some(path)),
+                }
+            }
+        }
+        level = next;
+    }
+    if collected.nothing_seen() {
+        let name = file.path.rsplit('/').next().unwrap_or(file.path);
+        collected.open = Some(match unread {
+            Some(module) => format!("no listen call found in {name}, and {module} is not read"),
+            None => format!("no listen call found in {name}"),
+        });
+    }
+    let listening = Listening { listeners: collected.listeners, open: collected.open };
+    Entry { listening, anywhere: collected.anywhere, waits: collected.waits }
+}
+
+fn collect(program: &Program, collected: &mut Collected) {
+    match program.language {
+        Language::JavaScript => javascript::collect(program, collected),
+        Language::Python => python::collect(program, collected),
+        Language::Go => go::collect(program, collected),
+        Language::Ruby => ruby::collect(program, collected),
+        Language::Rust => rust::collect(program, collected),
+        Language::CSharp => csharp::collect(program, collected),
+    }
+}

@@ -1,0 +1,258 @@
+//! The pools of php-fpm: its main file, the files that it includes, and which of several values wins.
+
+use std::collections::BTreeMap;
+
+use crate::read::app::listening::{Address, bind_of, parse_address};
+use crate::read::app::paths::{self, absolute};
+use crate::read::surroundings::{Found, Listing};
+use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol, SocketAccess};
+use crate::source::{Span, Spanned, Text, TextBuilder};
+use crate::syntax::ini::{self, Style};
+
+/// One pool, as php-fpm sees it after it has read all its files.
+///
+/// php-fpm reads the files of a glob in sorted order into one configuration; a pool that is opened again goes on, and a
+/// later value replaces the earlier one (fpm_conf.c; this is how the official image's zz-docker.conf wins).
+#[derive(Clone, Debug)]
+pub struct Pool {
+    pub name: Spanned<String>,
+    pub settings: BTreeMap<String, Setting>,
+}
+
+/// A value that counts, and those that it replaced.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// `$pool` is put in.
+    pub value: Text,
+    /// Earlier values of the same pool, in the order in which they were read.
+    pub overruled: Vec<Text>,
+}
+
+/// All pools, and why there may be more to them.
+#[derive(Clone, Debug, Default)]
+pub struct Pools {
+    pub pools: Vec<Pool>,
+    /// The settings of `[global]`.
+    pub global: BTreeMap<String, Setting>,
+    pub open: Option<String>,
+}
+
+impl Pool {
+    pub fn get(&self, key: &str) -> Option<&Text> {
+        self.settings.get(key).map(|setting| &setting.value)
+    }
+
+    /// The `listen` values that a later file replaced.
+    pub fn overruled(&self) -> &[Text] {
+        self.settings.get("listen").map_or(&[], |setting| &setting.overruled)
+    }
+
+    /// Where the pool listens. `None`: not plain.
+    pub fn endpoint(&self) -> Option<(Endpoint, Span)> {
+        let listen = self.get("listen")?;
+        match parse_address(listen)? {
+            Address::Unix(path) => {
+                let prefix = self.get("prefix").map_or("/", Text::as_str);
+                let path = paths::socket(&absolute(prefix, path.as_str()));
+                Some((Endpoint::Unix { path }, listen.whole()))
+            }
+            Address::Tcp { host, port } => {
+                let bind = host.map_or(Bind::Any, |host| bind_of(host.as_str()));
+                Some((Endpoint::Tcp { bind, port: port.as_str().parse().ok()? }, port.whole()))
+            }
+        }
+    }
+
+    /// Who may connect to the pool's socket. Without `listen.owner` and `listen.group` these are the master's, mode 0660.
+    pub fn access(&self) -> SocketAccess {
+        let text = |key: &str| self.get(key).map(|value| value.as_str().to_owned());
+        let mode = self.get("listen.mode");
+        let place = mode.or(self.get("listen.group")).or(self.get("listen.owner")).map(Text::whole);
+        let bits = match mode {
+            Some(mode) => u32::from_str_radix(mode.as_str().trim(), 8).ok(),
+            None => Some(0o660),
+        };
+        SocketAccess { owner: text("listen.owner"), group: text("listen.group"), mode: bits, place }
+    }
+}
+
+/// Reads the main file and what it includes. `main_path` is absolute; `prefix` is the folder for relative paths, such as
+/// `/usr/local` in the official image.
+pub fn pools(main: &Text, prefix: &str, read: &dyn Fn(&str) -> Found, list: &dyn Fn(&str) -> Listing) -> Pools {
+    let mut reader = Reader { read, list, prefix, found: Pools::default(), files_left: 200 };
+    reader.file(main, 0);
+    let mut pools = reader.found;
+    for pool in &mut pools.pools {
+        let name = pool.name.value.clone();
+        for setting in pool.settings.values_mut() {
+            setting.value = with_pool_name(&setting.value, &name);
+        }
+    }
+    pools
+}
+
+/// The pools as listeners. A pool without a plain `listen` makes the list open.
+pub fn listening(pools: &Pools) -> Listening {
+    let mut result = Listening { listeners: Vec::new(), open: pools.open.clone() };
+    for pool in &pools.pools {
+        let Some((endpoint, place)) = pool.endpoint() else {
+            // php-fpm does not start a pool that has no `listen`.
+            if pool.get("listen").is_some() || pools.open.is_none() {
+                result.open.get_or_insert(format!("pool `{}` has no plain listen", pool.name));
+            }
+            continue;
+        };
+        let access = matches!(endpoint, Endpoint::Unix { .. }).then(|| pool.access());
+        result.listeners.push(Listener {
+            endpoint,
+            protocol: Some(Protocol::FastCgi),
+            evidence: Evidence::Binding,
+            place,
+            bind_place: pool.get("listen").map_or(place, Text::whole),
+            why: format!("`listen` of pool `{}`", pool.name),
+            access,
+        });
+    }
+    if result.listeners.is_empty() && result.open.is_none() {
+        result.open = Some("no pool of php-fpm was found".to_owned());
+    }
+    result
+}
+
+struct Reader<'r> {
+    read: &'r dyn Fn(&str) -> Found,
+    list: &'r dyn Fn(&str) -> Listing,
+    prefix: &'r str,
+    found: Pools,
+    files_left: u32,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, text: &Text, depth: u32) {
+        if depth > 5 || self.files_left == 0 {
+            self.found.open.get_or_insert("php-fpm's includes go too deep".to_owned());
+            return;
+        }
+        self.files_left -= 1;
+        for section in ini::parse(text, Style::PHP).sections {
+            let name = section.name;
+            if name.value.is_empty() || name.value == "global" {
+                for (key, value) in section.entries {
+                    if key.value == "include" {
+                        self.include(&value, depth);
+                    } else {
+                        set(&mut self.found.global, key.value, value);
+                    }
+                }
+                continue;
+            }
+            for (key, value) in section.entries {
+                if key.value == "include" {
+                    self.include(&value, depth);
+                    continue;
+                }
+                set(&mut self.pool(&name).settings, key.value, value);
+            }
+            self.pool(&name);
+        }
+    }
+
+    fn pool(&mut self, name: &Spanned<String>) -> &mut Pool {
+        let at = match self.found.pools.iter().position(|pool| pool.name.value == name.value) {
+            Some(at) => at,
+            None => {
+                self.found.pools.push(Pool { name: name.clone(), settings: BTreeMap::new() });
+                self.found.pools.len() - 1
+            }
+        };
+        &mut self.found.pools[at]
+    }
+
+    fn include(&mut self, pattern: &Text, depth: u32) {
+        let path = absolute(self.prefix, pattern.as_str());
+        for file in expand(&path, self.list, &mut self.found.open) {
+            match (self.read)(&file) {
+                Found::File(text) => self.file(&text, depth + 1),
+                Found::Opaque | Found::Unknown => {
+                    self.found.open.get_or_insert(format!("{file} is not read"));
+                }
+                Found::Directory | Found::Absent => {}
+            }
+        }
+    }
+}
+
+fn set(settings: &mut BTreeMap<String, Setting>, key: String, value: Text) {
+    match settings.get_mut(&key) {
+        Some(setting) => {
+            let old = std::mem::replace(&mut setting.value, value);
+            setting.overruled.push(old);
+        }
+        None => {
+            settings.insert(key, Setting { value, overruled: Vec::new() });
+        }
+    }
+}
+
+/// The files that a glob in the last part of a path stands for, sorted. What may be missing is said in `open`.
+pub fn expand(pattern: &str, list: &dyn Fn(&str) -> Listing, open: &mut Option<String>) -> Vec<String> {
+    let Some((folder, name)) = pattern.rsplit_once('/') else { return Vec::new() };
+    if folder.contains(['*', '?', '[']) {
+        open.get_or_insert(format!("the glob {pattern} is not followed"));
+        return Vec::new();
+    }
+    if !name.contains(['*', '?', '[']) {
+        return vec![pattern.to_owned()];
+    }
+    let listing = list(if folder.is_empty() { "/" } else { folder });
+    if !listing.complete {
+        open.get_or_insert(format!("{folder} may hold other files"));
+    }
+    let mut names: Vec<String> = listing.names.into_iter().filter(|file| matches_glob(name, file)).collect();
+    names.sort();
+    names.into_iter().map(|file| format!("{folder}/{file}")).collect()
+}
+
+/// glob(3) within one folder: `*`, `?`; a dot at the start is matched by a dot only.
+fn matches_glob(pattern: &str, name: &str) -> bool {
+    if name.starts_with('.') && !pattern.starts_with('.') {
+        return false;
+    }
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut from) = (0, 0);
+    // Where the last star stands, and how much of the name it has taken.
+    let mut star: Option<(usize, usize)> = None;
+    while from < name.len() {
+        if pattern.get(at) == Some(&'*') {
+            star = Some((at, from));
+            at += 1;
+        } else if pattern.get(at).is_some_and(|letter| *letter == '?' || *letter == name[from]) {
+            at += 1;
+            from += 1;
+        } else if let Some((back, taken)) = star {
+            star = Some((back, taken + 1));
+            at = back + 1;
+            from = taken + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == '*')
+}
+
+/// `$pool` stands for the pool's name.
+fn with_pool_name(value: &Text, name: &str) -> Text {
+    let source = value.as_str();
+    if !source.contains("$pool") {
+        return value.clone();
+    }
+    let mut builder = TextBuilder::default();
+    let mut at = 0;
+    while let Some(found) = source[at..].find("$pool") {
+        builder.push(value, at..at + found);
+        builder.push_fixed(name, value.span(at + found..at + found + 5));
+        at += found + 5;
+    }
+    builder.push(value, at..source.len());
+    builder.finish(value.whole())
+}

@@ -1,0 +1,101 @@
+//! Configuration files without a program's logic: ini, TOML, YAML, variables.
+
+use crate::read::app::settings::{Format, Setting, Settings};
+use crate::source::Text;
+use crate::syntax::env_file;
+use crate::syntax::ini::{self, Style};
+
+pub fn ini(text: &Text) -> Settings {
+    let mut settings = Settings::new(Format::Ini);
+    for section in ini::parse(text, Style::SYSTEMD).sections {
+        for (key, value) in section.entries {
+            let name =
+                if section.name.value.is_empty() { key.value } else { format!("{}.{}", section.name.value, key.value) };
+            settings.add(&name, Setting::Value(value));
+        }
+    }
+    settings
+}
+
+pub fn env(text: &Text) -> Settings {
+    let mut settings = Settings::new(Format::Env);
+    for entry in env_file::parse(text).entries {
+        let Some(value) = entry.value else { continue };
+        let setting = if entry.literal || !value.as_str().contains('$') {
+            Setting::Value(value)
+        } else {
+            Setting::Unclear(value.whole())
+        };
+        settings.add(&entry.name.value, setting);
+    }
+    settings
+}
+
+/// `key = value` under `[section]`: strings, numbers, lists on one line. Keys are `section.key`.
+pub fn toml(text: &Text) -> Settings {
+    let mut settings = Settings::new(Format::Toml);
+    let source = text.as_str();
+    let mut section = String::new();
+    let mut start = 0;
+    for line in source.split_inclusive('\n') {
+        let line_text = text.slice(start..start + line.len()).trim();
+        start += line.len();
+        let line = line_text.as_str();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[') {
+            // Items of `[[list]]` are not told apart.
+            section = name.split(']').next().unwrap_or("").trim_start_matches('[').trim().replace('"', "");
+            continue;
+        }
+        let Some((key, value)) = line_text.split_once('=') else { continue };
+        let key = key.as_str().trim().replace('"', "");
+        let name = if section.is_empty() { key } else { format!("{section}.{key}") };
+        settings.add(&name, toml_value(&value.trim()));
+    }
+    settings
+}
+
+fn toml_value(value: &Text) -> Setting {
+    let source = value.as_str();
+    match source.bytes().next() {
+        Some(b'"' | b'\'') => toml_string(value).map_or(Setting::Unclear(value.whole()), Setting::Value),
+        Some(b'[') => {
+            let Some(end) = source.find(']') else { return Setting::Unclear(value.whole()) };
+            let mut items = Vec::new();
+            let mut at = 1;
+            for item in source[1..end].split(',') {
+                let text = value.slice(at..at + item.len()).trim();
+                at += item.len() + 1;
+                match text.as_str().bytes().next() {
+                    None => {}
+                    Some(b'"' | b'\'') => match toml_string(&text) {
+                        Some(text) => items.push(text),
+                        None => return Setting::Unclear(value.whole()),
+                    },
+                    Some(b'0'..=b'9') => items.push(text),
+                    Some(_) => return Setting::Unclear(value.whole()),
+                }
+            }
+            Setting::Values(items)
+        }
+        Some(b'{') | None => Setting::Unclear(value.whole()),
+        Some(_) => {
+            let end = source.find('#').unwrap_or(source.len());
+            Setting::Value(value.slice(0..end).trim())
+        }
+    }
+}
+
+/// A string on one line, without escapes.
+fn toml_string(value: &Text) -> Option<Text> {
+    let source = value.as_str();
+    let quote = source.chars().next()?;
+    if source.starts_with("\"\"\"") || source.starts_with("'''") {
+        return None;
+    }
+    let end = source[1..].find(quote)? + 1;
+    let inner = value.slice(1..end);
+    (quote == '\'' || !inner.as_str().contains('\\')).then_some(inner)
+}

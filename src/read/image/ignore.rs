@@ -1,0 +1,78 @@
+//! The `.dockerignore` of a build: what of its context is never sent.
+
+use crate::read::image::glob::matches;
+use crate::source::Sources;
+
+#[derive(Clone, Debug, Default)]
+pub struct Ignored {
+    /// The folder of the snapshot that the patterns are relative to.
+    context: String,
+    /// The pattern, and whether it takes back what an earlier one ignored. The last match counts.
+    patterns: Vec<(String, bool)>,
+}
+
+impl Ignored {
+    /// The file beside the Dockerfile that bears its name comes before the one of the context (Docker's build context page).
+    pub fn read(sources: &Sources, context: &str, dockerfile: &str) -> Ignored {
+        let below = if context.is_empty() { ".dockerignore".to_owned() } else { format!("{context}/.dockerignore") };
+        let file = sources.read(&format!("{dockerfile}.dockerignore")).or_else(|| sources.read(&below));
+        let Some(file) = file else { return Ignored::default() };
+        let lines = sources.get(file).text.lines().map(str::trim);
+        let patterns = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
+            let (pattern, kept) = line.strip_prefix('!').map_or((line, false), |pattern| (pattern.trim(), true));
+            let parts = pattern.split('/').filter(|part| !part.is_empty() && *part != ".");
+            (parts.collect::<Vec<_>>().join("/"), kept)
+        });
+        Ignored { context: context.to_owned(), patterns: patterns.filter(|(pattern, _)| !pattern.is_empty()).collect() }
+    }
+
+    /// Whether a path of the snapshot is left out. A pattern that matches a folder matches what is in it.
+    pub fn covers(&self, path: &str) -> bool {
+        if self.patterns.is_empty() {
+            return false;
+        }
+        let inside = match self.context.as_str() {
+            "" => path,
+            context => match path.strip_prefix(context).and_then(|rest| rest.strip_prefix('/')) {
+                Some(inside) => inside,
+                None => return false,
+            },
+        };
+        let mut ignored = false;
+        for (pattern, kept) in &self.patterns {
+            if ignored == *kept && above_and_self(inside).any(|path| matches(pattern, path)) {
+                ignored = !kept;
+            }
+        }
+        ignored
+    }
+}
+
+/// `a`, `a/b`, `a/b/c`
+fn above_and_self(path: &str) -> impl Iterator<Item = &str> {
+    let slashes = path.match_indices('/').map(|(at, _)| &path[..at]);
+    slashes.chain(std::iter::once(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ignored;
+    use crate::source::Sources;
+
+    #[test]
+    fn the_last_pattern_counts() {
+        let mut sources = Sources::default();
+        sources.add("app/.dockerignore", "# no\nnode_modules\n/*.md\n!README.md\n**/secret\n");
+        let ignored = Ignored::read(&sources, "app", "app/Dockerfile");
+        for (path, expected) in [
+            ("app/node_modules/x/y", true),
+            ("app/a/node_modules", false),
+            ("app/CHANGES.md", true),
+            ("app/README.md", false),
+            ("app/a/b/secret", true),
+            ("node_modules/x", false),
+        ] {
+            assert_eq!(ignored.covers(path), expected, "{path}");
+        }
+    }
+}

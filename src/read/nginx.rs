@@ -1,0 +1,414 @@
+//! nginx: listeners, routes and hops of a config, as nginx itself would see them.
+//!
+//! Facts are from the documentation at nginx.org/en/docs, and were measured on nginx 1.22 to 1.29 where it is silent.
+
+mod duration;
+mod listen;
+mod load;
+mod pass;
+mod scope;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::read::nginx::duration::seconds;
+use crate::read::nginx::listen::listen;
+pub use crate::read::nginx::load::Files;
+use crate::read::nginx::load::{Loaded, load};
+use crate::read::nginx::pass::{FAMILIES, Family, server_address, target};
+use crate::read::nginx::scope::{Scope, Tables, evaluate, tables};
+use crate::site::Site;
+use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
+use crate::site::machine::MachineId;
+use crate::site::proxy::{
+    Answers, Group, Hop, Listen, Proxy, ProxyId, Resolution, Route, RoutePath, Server, TlsClient, To, UnknownName,
+    VirtualServer, Wait, Waits,
+};
+use crate::site::trouble::Trouble;
+use crate::source::{Span, Spanned};
+use crate::syntax::nginx::{DirectiveRef, Tree};
+
+/// Blocks nested deeper than this are not read; real ones end at about ten.
+const DEPTH: usize = 64;
+
+/// What nginx answers when a hop fails (measured).
+const ANSWERS: Answers =
+    Answers { refused: "502", nonsense: "502", slow: "504", unknown_name: UnknownName::KeepsFromStarting };
+
+/// How nginx is run.
+pub struct Setup<'f> {
+    /// `None`: nobody is seen to load the file.
+    pub machine: Option<MachineId>,
+    /// The main file, parsed.
+    pub main: Arc<Tree>,
+    /// The folder of the main file, which includes are relative to.
+    pub folder: &'f str,
+    pub files: Files<'f>,
+    /// What makes this proxy run: its service, or the main file.
+    pub place: Span,
+    pub version: Option<(u32, u32, u32)>,
+}
+
+/// What was read of one nginx.
+pub struct Reading {
+    pub proxy: ProxyId,
+    pub listening: Listening,
+    pub trees: Vec<Arc<Tree>>,
+}
+
+/// Reads a config into the site.
+pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
+    let loaded = load(setup.main.clone(), setup.folder, &setup.files);
+    let proxy = ProxyId(site.proxies.len());
+    let top = loaded.top();
+    let user = top.iter().find(|item| item.name() == "user").and_then(|item| item.argument(0));
+    site.proxies.push(Proxy {
+        product: "nginx".to_owned(),
+        machine: setup.machine,
+        place: setup.place,
+        answers: ANSWERS,
+        version: setup.version,
+        user: user.map(|word| Spanned::new(word.value().into_owned(), word.span())),
+        complete: loaded.incomplete.is_none(),
+    });
+    for (place, path) in &loaded.missing {
+        site.troubles.push(Trouble::IncludeMissing { place: *place, path: path.clone(), machine: setup.machine });
+    }
+    let mut walk =
+        Walk { site, loaded: &loaded, proxy, http: Layer::default(), stream: Layer::default(), listeners: Vec::new() };
+    walk.first_pass(&top);
+    let root = Scope::of(&top, None);
+    walk.block(&top, &root, Where { layer: LayerName::Http, server: None, route: None, depth: 0 });
+    let listeners = walk.listeners;
+    let trees = loaded.trees.clone();
+    Reading { proxy, listening: Listening { listeners, open: loaded.incomplete.clone() }, trees }
+}
+
+/// What is defined once for all servers of `http`, or of `stream`.
+#[derive(Default)]
+struct Layer<'l> {
+    groups: HashMap<String, usize>,
+    tables: Tables<'l>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LayerName {
+    Http,
+    Stream,
+}
+
+#[derive(Clone, Copy)]
+struct Where {
+    layer: LayerName,
+    server: Option<usize>,
+    route: Option<usize>,
+    depth: usize,
+}
+
+struct Walk<'l, 's> {
+    site: &'s mut Site,
+    loaded: &'l Loaded,
+    proxy: ProxyId,
+    http: Layer<'l>,
+    stream: Layer<'l>,
+    listeners: Vec<Listener>,
+}
+
+impl<'l> Walk<'l, '_> {
+    /// Groups and tables first: they may be used above the place where they are written.
+    fn first_pass(&mut self, top: &[DirectiveRef<'l>]) {
+        self.define(top, LayerName::Http);
+        for item in top.iter().filter(|item| item.is_block()) {
+            let layer = match &*item.name() {
+                "http" => LayerName::Http,
+                "stream" => LayerName::Stream,
+                _ => continue,
+            };
+            self.define(&self.loaded.items(item.children()), layer);
+        }
+    }
+
+    fn layer(&mut self, name: LayerName) -> &mut Layer<'l> {
+        match name {
+            LayerName::Http => &mut self.http,
+            LayerName::Stream => &mut self.stream,
+        }
+    }
+
+    fn define(&mut self, items: &[DirectiveRef<'l>], layer: LayerName) {
+        let loaded = self.loaded;
+        tables(loaded, items, &mut self.layer(layer).tables);
+        for item in items.iter().filter(|item| item.is_block() && item.name() == "upstream") {
+            let Some(name) = item.argument(0) else { continue };
+            let group = self.group(*item, Spanned::new(name.value().into_owned(), name.span()));
+            let number = self.site.groups.len();
+            self.site.groups.push(group);
+            self.layer(layer).groups.entry(name.value().to_ascii_lowercase()).or_insert(number);
+        }
+    }
+
+    fn group(&self, block: DirectiveRef<'l>, name: Spanned<String>) -> Group {
+        let items = self.loaded.items(block.children());
+        let mut group = Group {
+            proxy: self.proxy,
+            name,
+            place: block.span(),
+            servers: Vec::new(),
+            open: false,
+            keepalive: None,
+            keepalive_timeout: None,
+        };
+        for item in &items {
+            let first = item.argument(0);
+            match (&*item.name(), first) {
+                ("server", Some(address)) => {
+                    let parameter = |name: &str| item.arguments().skip(1).find(|word| word.value() == name);
+                    let to = server_address(&address.text());
+                    group.servers.push(Server {
+                        unclear: address.value().contains('$'),
+                        to,
+                        span: item.span(),
+                        down: parameter("down").map(|word| word.span()),
+                        backup: parameter("backup").is_some(),
+                        resolves: parameter("resolve").is_some(),
+                    });
+                }
+                ("keepalive", Some(count)) => {
+                    group.keepalive = count.value().parse().ok().map(|count_| Spanned::new(count_, count.span()));
+                }
+                ("keepalive_timeout", Some(time)) => {
+                    group.keepalive_timeout = seconds(&time.value()).map(|it| Spanned::new(it, time.span()));
+                }
+                // Servers that come from elsewhere: a script, a shared memory that an interface fills.
+                (name, _) if name.starts_with("balancer_by_lua") || name == "state" || name == "js_access" => {
+                    group.open = true;
+                }
+                _ => {}
+            }
+        }
+        let unread = self.loaded.incomplete.is_some() && block.children().any(|item| item.name() == "include");
+        group.open |= unread;
+        group
+    }
+
+    fn block(&mut self, items: &[DirectiveRef<'l>], scope: &Scope<'l, '_>, at: Where) {
+        if at.depth > DEPTH {
+            return;
+        }
+        for item in items {
+            if !item.is_block() {
+                self.pass(*item, scope, at);
+                continue;
+            }
+            let mut inner = Where { depth: at.depth + 1, ..at };
+            let children = match &*item.name() {
+                "http" => self.loaded.items(item.children()),
+                "stream" => {
+                    inner.layer = LayerName::Stream;
+                    self.loaded.items(item.children())
+                }
+                "server" => {
+                    let children = self.loaded.items(item.children());
+                    inner.server = Some(self.server(*item, &children, at.layer));
+                    inner.route = self.route(inner.server, RoutePath::All, item.name_span());
+                    children
+                }
+                "location" => {
+                    let children = self.loaded.items(item.children());
+                    inner.route = self.route(at.server, location_path(*item), item.span());
+                    children
+                }
+                "if" | "limit_except" => self.loaded.items(item.children()),
+                _ => continue,
+            };
+            let inner_scope = Scope::of(&children, Some(scope));
+            self.block(&children, &inner_scope, inner);
+        }
+    }
+
+    fn route(&mut self, server: Option<usize>, path: RoutePath, place: Span) -> Option<usize> {
+        self.site.routes.push(Route { server, path, place });
+        Some(self.site.routes.len() - 1)
+    }
+
+    fn server(&mut self, block: DirectiveRef<'l>, items: &[DirectiveRef<'l>], layer: LayerName) -> usize {
+        let simple = |name: &'static str| items.iter().filter(move |item| !item.is_block() && item.name() == name);
+        let ssl_on = simple("ssl").any(|item| item.argument(0).is_some_and(|word| word.value() == "on"));
+        let mut listens: Vec<Listen> = Vec::new();
+        for item in simple("listen") {
+            listens.extend(listen(*item, ssl_on));
+        }
+        if listens.is_empty() && layer == LayerName::Http {
+            // `listen *:80 | *:8000` is the default of the core module; 80 when nginx runs as root.
+            let endpoint = Endpoint::Tcp { bind: Bind::Any, port: 80 };
+            let place = block.name_span();
+            listens.push(Listen { endpoint, tls: ssl_on, udp: false, default: false, written: false, place });
+        }
+        for listen in listens.iter().filter(|listen| !listen.udp) {
+            let protocol = match (layer, listen.tls) {
+                (LayerName::Http, false) => Some(Protocol::Http),
+                (LayerName::Http, true) => Some(Protocol::Https),
+                (LayerName::Stream, _) => None,
+            };
+            // Several servers share an address; the first one stands for all.
+            if self.listeners.iter().any(|known| known.endpoint == listen.endpoint) {
+                continue;
+            }
+            self.listeners.push(Listener {
+                endpoint: listen.endpoint.clone(),
+                protocol,
+                evidence: Evidence::Binding,
+                place: listen.place,
+                bind_place: listen.place,
+                why: "`nginx` is told to listen".to_owned(),
+                access: None,
+            });
+        }
+        let names = simple("server_name").flat_map(|item| item.arguments());
+        let names = names.map(|word| Spanned::new(word.value().into_owned(), word.span())).collect();
+        self.site.servers.push(VirtualServer { proxy: self.proxy, listens, names, place: block.name_span() });
+        self.site.servers.len() - 1
+    }
+
+    fn pass(&mut self, item: DirectiveRef<'l>, scope: &Scope<'l, '_>, at: Where) {
+        let name = item.name();
+        let Some(family) = FAMILIES.iter().find(|family| family.directive == name) else { return };
+        let Some(word) = item.argument(0) else { return };
+        if word.value() == "off" {
+            return;
+        }
+        let stream = at.layer == LayerName::Stream;
+        let layer = match at.layer {
+            LayerName::Http => &self.http,
+            LayerName::Stream => &self.stream,
+        };
+        let values = evaluate(word, scope, &layer.tables);
+        let resolution = if values.has_variable {
+            Resolution::AtRunTime { resolvers: resolvers(scope) }
+        } else {
+            Resolution::AtStart
+        };
+        let settings = Settings { scope, family, stream };
+        let template = Hop {
+            proxy: self.proxy,
+            route: at.route,
+            place: word.span(),
+            statement: item.span(),
+            written: word.value().into_owned(),
+            protocol: Spanned::new(family.protocol, word.span()),
+            to: To::Unknown(String::new()),
+            resolution,
+            uri: None,
+            keeps_host: settings.keeps_host(),
+            waits: settings.waits(),
+            tls: settings.tls(),
+            has_fallback: has_fallback(scope),
+        };
+        if values.from_template {
+            let to = To::Unknown("a variable of a template decides the target".to_owned());
+            self.site.hops.push(Hop { to, ..template });
+            return;
+        }
+        let mut hops = Vec::new();
+        for value in &values.texts {
+            let found = target(value, family, stream, values.has_variable, &layer.groups);
+            hops.push(Hop {
+                to: found.to,
+                uri: found.uri,
+                protocol: Spanned::new(found.protocol, found.protocol_place.unwrap_or(word.span())),
+                ..template.clone()
+            });
+        }
+        self.site.hops.extend(hops);
+    }
+}
+
+fn location_path(item: DirectiveRef<'_>) -> RoutePath {
+    let first = item.argument(0).map(|word| word.value().into_owned()).unwrap_or_default();
+    let second = item.argument(1).map(|word| word.value().into_owned());
+    match (first.as_str(), second) {
+        ("=", Some(path)) => RoutePath::Exact(path),
+        ("^~", Some(path)) => RoutePath::Prefix(path),
+        ("~" | "~*", Some(pattern)) => RoutePath::Pattern(pattern),
+        _ if first.starts_with('@') => RoutePath::Named(first),
+        // The sign may be glued to what follows it.
+        _ if first.starts_with("~*") => RoutePath::Pattern(first[2..].to_owned()),
+        _ if first.starts_with("^~") => RoutePath::Prefix(first[2..].to_owned()),
+        _ if first.starts_with('~') => RoutePath::Pattern(first[1..].to_owned()),
+        _ if first.starts_with('=') => RoutePath::Exact(first[1..].to_owned()),
+        _ => RoutePath::Prefix(first),
+    }
+}
+
+fn resolvers(scope: &Scope<'_, '_>) -> Vec<Spanned<String>> {
+    let Some(item) = scope.find("resolver") else { return Vec::new() };
+    let servers = item.arguments().filter(|word| !word.value().contains('=') || word.value().starts_with("local="));
+    servers.map(|word| Spanned::new(word.value().into_owned(), word.span())).collect()
+}
+
+/// A page or location of the config stands in for a failing answer.
+fn has_fallback(scope: &Scope<'_, '_>) -> bool {
+    scope
+        .find_all("error_page")
+        .iter()
+        .any(|item| item.arguments().any(|word| matches!(&*word.value(), "502" | "504")) && item.argument_count() > 1)
+}
+
+/// The settings of one family of modules (`proxy_`, `fastcgi_`, …) where a pass stands.
+struct Settings<'a, 'l, 'p> {
+    scope: &'a Scope<'l, 'p>,
+    family: &'static Family,
+    stream: bool,
+}
+
+impl Settings<'_, '_, '_> {
+    fn keeps_host(&self) -> bool {
+        self.scope.find_all("proxy_set_header").iter().any(|item| {
+            let mut words = item.arguments();
+            let header = words.next().is_some_and(|word| word.value().eq_ignore_ascii_case("host"));
+            header && words.next().is_some_and(|word| matches!(&*word.value(), "$host" | "$http_host" | "$server_name"))
+        })
+    }
+
+    /// Defaults are 60 s in every family, and 10 min for the data of a stream.
+    fn waits(&self) -> Waits {
+        let prefix = self.family.prefix;
+        if self.stream {
+            let connect = self.wait("proxy_connect_timeout", 60.0);
+            let data = self.wait("proxy_timeout", 600.0);
+            return Waits { connect, send: None, read: data };
+        }
+        Waits {
+            connect: self.wait(&format!("{prefix}connect_timeout"), 60.0),
+            send: self.wait(&format!("{prefix}send_timeout"), 60.0),
+            read: self.wait(&format!("{prefix}read_timeout"), 60.0),
+        }
+    }
+
+    fn wait(&self, setting: &str, default: f64) -> Option<Wait> {
+        let Some(item) = self.scope.find(setting) else {
+            return Some(Wait { seconds: default, setting: setting.to_owned(), written: None });
+        };
+        let word = item.argument(0)?;
+        let seconds = seconds(&word.value())?;
+        Some(Wait { seconds, setting: setting.to_owned(), written: Some(word.span()) })
+    }
+
+    fn tls(&self) -> TlsClient {
+        let setting = |name: &str| self.scope.find(&format!("{}{name}", self.family.prefix))?.argument(0);
+        let switch = |name: &str| setting(name).map(|word| Spanned::new(word.value() == "on", word.span()));
+        let text = |name: &str| setting(name).map(|word| Spanned::new(word.value().into_owned(), word.span()));
+        let host = self.scope.find_all("proxy_set_header").into_iter().find_map(|item| {
+            let mut words = item.arguments();
+            words.next().filter(|word| word.value().eq_ignore_ascii_case("host"))?;
+            words.next().filter(|word| !word.value().contains('$'))
+        });
+        TlsClient {
+            server_name: switch("ssl_server_name"),
+            name: text("ssl_name"),
+            verify: switch("ssl_verify"),
+            trusted: setting("ssl_trusted_certificate").map(|word| word.span()),
+            host: host.map(|word| Spanned::new(word.value().into_owned(), word.span())),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Where a `*_pass` line and a `server` line of an upstream lead.
+
+use std::collections::HashMap;
+
+use crate::read::address::{Address, Place, PortText, parse};
+use crate::site::listener::Protocol;
+use crate::site::proxy::{Host, Malformed, Port, Target, To};
+use crate::source::{Span, Spanned, Text};
+
+/// One kind of pass, and the prefix of the settings that go with it.
+#[derive(Debug)]
+pub struct Family {
+    pub directive: &'static str,
+    pub prefix: &'static str,
+    pub protocol: Protocol,
+    /// The schemes it takes, with the protocol that each means.
+    schemes: &'static [(&'static str, Protocol)],
+    /// It is refused without one of them.
+    needs_scheme: bool,
+}
+
+pub const FAMILIES: &[Family] = &[
+    Family {
+        directive: "proxy_pass",
+        prefix: "proxy_",
+        protocol: Protocol::Http,
+        schemes: &[("http", Protocol::Http), ("https", Protocol::Https)],
+        needs_scheme: true,
+    },
+    Family {
+        directive: "fastcgi_pass",
+        prefix: "fastcgi_",
+        protocol: Protocol::FastCgi,
+        schemes: &[],
+        needs_scheme: false,
+    },
+    Family {
+        directive: "uwsgi_pass",
+        prefix: "uwsgi_",
+        protocol: Protocol::Uwsgi,
+        schemes: &[("uwsgi", Protocol::Uwsgi), ("suwsgi", Protocol::Uwsgi)],
+        needs_scheme: false,
+    },
+    Family { directive: "scgi_pass", prefix: "scgi_", protocol: Protocol::Scgi, schemes: &[], needs_scheme: false },
+    Family {
+        directive: "grpc_pass",
+        prefix: "grpc_",
+        protocol: Protocol::Http2,
+        schemes: &[("grpc", Protocol::Http2), ("grpcs", Protocol::Http2Tls)],
+        needs_scheme: false,
+    },
+    Family {
+        directive: "memcached_pass",
+        prefix: "memcached_",
+        protocol: Protocol::Tcp,
+        schemes: &[],
+        needs_scheme: false,
+    },
+];
+
+/// A pass, followed to what it names.
+pub struct Found {
+    pub to: To,
+    pub protocol: Protocol,
+    pub protocol_place: Option<Span>,
+    pub uri: Option<String>,
+}
+
+/// `computed`: the value was put together at run time, when nginx is less strict and asks name servers.
+pub fn target(
+    value: &Text,
+    family: &'static Family,
+    stream: bool,
+    computed: bool,
+    groups: &HashMap<String, usize>,
+) -> Found {
+    let mut address = parse(value);
+    let meant =
+        address.scheme.as_ref().and_then(|scheme| family.schemes.iter().find(|(name, _)| *name == scheme.value));
+    let own = if stream { Protocol::Tcp } else { family.protocol };
+    let protocol = meant.map_or(own, |(_, protocol)| *protocol);
+    let protocol_place = address.scheme.as_ref().map(|scheme| scheme.span);
+    let found = |to: To, uri: Option<String>| Found { to, protocol, protocol_place, uri };
+    if let Some(scheme) = &address.scheme {
+        if stream || family.schemes.is_empty() {
+            return found(To::Malformed(needless_scheme(scheme, family, value)), None);
+        }
+        if meant.is_none() {
+            return found(To::Malformed(wrong_scheme(scheme, family)), None);
+        }
+    } else if family.needs_scheme && !stream {
+        if value.as_str().contains(crate::read::address::UNKNOWN) && !matches!(address.place, Place::Unix { .. }) {
+            return found(To::Unknown("a variable whose value is not visible decides the target".to_owned()), None);
+        }
+        return found(To::Malformed(missing_scheme(value, &address, computed)), None);
+    }
+    // Only an HTTP target has a URI part; elsewhere the rest belongs to the path of the socket or is a mistake.
+    let takes_uri = family.directive == "proxy_pass" && !stream;
+    if !takes_uri && let Some(uri) = address.uri.take() {
+        return found(To::Malformed(needless_uri(&uri, &address, value, family.directive)), None);
+    }
+    let uri = address.uri.as_ref().map(Text::to_string);
+    let default_port = if protocol == Protocol::Https || protocol == Protocol::Http2Tls { 443 } else { 80 };
+    match address.place {
+        Place::Unknown => {
+            found(To::Unknown("a variable whose value is not visible decides the target".to_owned()), uri)
+        }
+        Place::Nothing(_) => {
+            let malformed = Malformed {
+                span: value.whole(),
+                message: format!("`{value}` names no host"),
+                help: None,
+                instead: None,
+                fatal: !computed,
+            };
+            found(To::Malformed(malformed), uri)
+        }
+        Place::Unix { path } => found(To::Target(Target::Unix { path: socket_path(&path) }), uri),
+        Place::Host { host, port } => {
+            if let Host::Name(name) = &host.value
+                && let Some(group) = groups.get(&name.to_ascii_lowercase())
+            {
+                match &port {
+                    None => return found(To::Group(*group), uri),
+                    Some(PortText::Number(port)) if !computed => {
+                        let whole = host.span.to(port.span);
+                        let malformed = Malformed {
+                            span: whole,
+                            message: format!("`{name}` is an upstream group and may not have port {port}"),
+                            help: Some(format!("write the port into the group's `server` lines, and `{name}` here")),
+                            instead: Some(name.clone()),
+                            fatal: true,
+                        };
+                        return found(To::Malformed(malformed), uri);
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(malformed) = path_for_host(&host, value, family.directive) {
+                return found(To::Malformed(malformed), uri);
+            }
+            match port {
+                Some(PortText::Unknown) => {
+                    found(To::Unknown("a variable whose value is not visible decides the port".to_owned()), uri)
+                }
+                Some(PortText::Wrong(text)) => found(To::Malformed(wrong_port(&text, computed)), uri),
+                port => found(To::Target(Target::Tcp { host, port: port_of(port, default_port) }), uri),
+            }
+        }
+    }
+}
+
+/// The address of a `server` line in an upstream: no scheme, no URI.
+pub fn server_address(value: &Text) -> Result<Target, Malformed> {
+    let address = parse(value);
+    if let Some(scheme) = &address.scheme {
+        let bare = value.slice((scheme.value.len() + 3).min(value.as_str().len())..value.as_str().len());
+        return Err(Malformed {
+            span: value.whole(),
+            message: format!("a server of an upstream is an address, so `{scheme}://` makes `{value}` a wrong host"),
+            help: Some(format!("write `server {bare};` and the scheme where the upstream is used")),
+            instead: Some(bare.to_string()),
+            fatal: true,
+        });
+    }
+    match address.place {
+        Place::Unix { path } => match address.uri {
+            None => Ok(Target::Unix { path: socket_path(&path) }),
+            Some(uri) => Err(Malformed {
+                span: value.whole(),
+                message: format!(
+                    "`:{uri}` becomes a part of the socket's name: a server of an upstream takes no path behind it"
+                ),
+                help: Some(format!("write `unix:{path}` here, and the path where the upstream is used")),
+                instead: Some(format!("unix:{path}")),
+                fatal: false,
+            }),
+        },
+        Place::Host { host, .. } if address.uri.is_some() => {
+            let uri = address.uri.map(|uri| uri.to_string()).unwrap_or_default();
+            if value.as_str().starts_with('/') {
+                return Err(missing_unix(value));
+            }
+            Err(Malformed {
+                span: value.whole(),
+                message: format!("a server of an upstream takes no path, so `{value}` is a wrong host"),
+                help: Some(format!("write `{uri}` where the upstream is used")),
+                instead: value
+                    .as_str()
+                    .strip_suffix(uri.as_str())
+                    .map(str::to_owned)
+                    .filter(|_| !host.value.to_string().is_empty()),
+                fatal: true,
+            })
+        }
+        Place::Host { host, port } => match port {
+            Some(PortText::Wrong(text)) => Err(wrong_port(&text, false)),
+            // A variable here is left to the caller, which sees the `$`.
+            Some(PortText::Unknown) => Ok(Target::Tcp { host, port: Port { number: 80, written: None } }),
+            port => Ok(Target::Tcp { host, port: port_of(port, 80) }),
+        },
+        Place::Nothing(_) if value.as_str().starts_with('/') => Err(missing_unix(value)),
+        Place::Nothing(span) => {
+            Err(Malformed { span, message: format!("`{value}` names no host"), help: None, instead: None, fatal: true })
+        }
+        Place::Unknown => {
+            Ok(Target::Tcp { host: value.spanned().map(Host::Name), port: Port { number: 80, written: None } })
+        }
+    }
+}
+
+fn port_of(port: Option<PortText>, default: u16) -> Port {
+    match port {
+        Some(PortText::Number(port)) => Port { number: port.value, written: Some(port.span) },
+        _ => Port { number: default, written: None },
+    }
+}
+
+fn socket_path(path: &Text) -> Spanned<String> {
+    path.spanned()
+}
+
+fn missing_unix(value: &Text) -> Malformed {
+    Malformed {
+        span: value.whole(),
+        message: format!("`{value}` is taken for a host: `unix:` is missing in front of the socket's path"),
+        help: Some(format!("write `unix:{value}`")),
+        instead: Some(format!("unix:{value}")),
+        fatal: true,
+    }
+}
+
+fn missing_scheme(value: &Text, address: &Address, computed: bool) -> Malformed {
+    let socket = matches!(address.place, Place::Unix { .. }) || value.as_str().starts_with('/');
+    let instead = match (&address.place, value.as_str().starts_with('/')) {
+        (_, true) => format!("http://unix:{value}"),
+        _ => format!("http://{value}"),
+    };
+    let message = if socket {
+        format!("`http://` is missing in front of the socket `{value}`")
+    } else {
+        format!("`http://` or `https://` is missing in front of `{value}`")
+    };
+    Malformed {
+        span: value.whole(),
+        message,
+        help: Some(format!("write `{instead}`")),
+        instead: Some(instead),
+        fatal: !computed,
+    }
+}
+
+fn wrong_scheme(scheme: &Spanned<String>, family: &Family) -> Malformed {
+    let known: Vec<String> = family.schemes.iter().map(|(name, _)| format!("`{name}://`")).collect();
+    Malformed {
+        span: scheme.span,
+        message: format!("`{}` does not know the scheme `{scheme}://`", family.directive),
+        help: Some(format!("it takes {}", known.join(" and "))),
+        instead: None,
+        fatal: true,
+    }
+}
+
+fn needless_scheme(scheme: &Spanned<String>, family: &Family, value: &Text) -> Malformed {
+    let bare = value.as_str().split_once("://").map_or("", |(_, rest)| rest);
+    Malformed {
+        span: value.whole(),
+        message: format!("`{}` takes an address without a scheme, so `{scheme}` is taken for a host", family.directive),
+        help: Some(format!("write `{bare}`")),
+        instead: Some(bare.to_owned()),
+        fatal: true,
+    }
+}
+
+fn needless_uri(uri: &Text, address: &Address, value: &Text, directive: &str) -> Malformed {
+    if value.as_str().starts_with('/') {
+        return missing_unix(value);
+    }
+    let bare = match &address.place {
+        Place::Unix { path } => format!("unix:{path}"),
+        _ => value.as_str().strip_suffix(uri.as_str()).unwrap_or(value.as_str()).to_owned(),
+    };
+    let fatal = !matches!(address.place, Place::Unix { .. });
+    Malformed {
+        span: value.whole(),
+        message: format!("`{directive}` takes an address without a path, and `{value}` has one"),
+        help: Some(format!("write `{bare}`")),
+        instead: Some(bare),
+        fatal,
+    }
+}
+
+fn wrong_port(text: &Text, computed: bool) -> Malformed {
+    let message = if text.as_str().is_empty() {
+        "the port is missing behind the `:`".to_owned()
+    } else {
+        format!("`{text}` is no port")
+    };
+    Malformed { span: text.whole(), message, help: None, instead: None, fatal: !computed }
+}
+
+/// A path where a host belongs: the socket's `unix:` was forgotten, or its URI was glued on with a slash.
+fn path_for_host(host: &Spanned<Host>, value: &Text, directive: &str) -> Option<Malformed> {
+    let Host::Name(name) = &host.value else { return None };
+    if !name.eq_ignore_ascii_case("unix") {
+        return None;
+    }
+    Some(Malformed {
+        span: value.whole(),
+        message: format!("`{directive}` takes `{name}` for a host: a socket is written `unix:/path`"),
+        help: None,
+        instead: None,
+        fatal: true,
+    })
+}

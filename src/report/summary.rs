@@ -1,0 +1,124 @@
+//! The end of a report for people: how much was found, and how much was looked at. It never claims more than was read.
+
+use std::io::{self, Write};
+
+use super::human::Style;
+use super::{Checked, Counts, count, number, printable};
+use crate::coverage::Read;
+
+/// More names than this do not fit a summary.
+const NAMED: usize = 8;
+
+pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Result<()> {
+    let counts = count(checked);
+    if counts.errors + counts.warnings + counts.advice > 0 {
+        writeln!(out, "{}", found(&counts, style))?;
+        writeln!(out, "{}", looked_at(&counts))?;
+    } else {
+        writeln!(out, "{}", nothing(&counts))?;
+    }
+    write_gaps(out, checked)?;
+    if style.strict && counts.undecided > 0 {
+        write_undecided(out, checked)?;
+    }
+    Ok(())
+}
+
+/// One line about what was not read, for reports that have no summary; none when all was.
+pub fn gaps(checked: &[Checked]) -> Option<String> {
+    let mut bytes = Vec::new();
+    write_gaps(&mut bytes, checked).ok()?;
+    let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+fn found(counts: &Counts, style: Style) -> String {
+    let mut parts = Vec::new();
+    if counts.errors > 0 {
+        parts.push(painted(style, "1;31", &number(counts.errors, "error", "errors")));
+    }
+    if counts.warnings > 0 {
+        parts.push(painted(style, "1;33", &number(counts.warnings, "warning", "warnings")));
+    }
+    if counts.advice > 0 {
+        parts.push(painted(style, "1;36", &number(counts.advice, "piece of advice", "pieces of advice")));
+    }
+    format!("{} in {}", parts.join(", "), number(counts.files_with_findings, "file", "files"))
+}
+
+fn looked_at(counts: &Counts) -> String {
+    let read = counts.files - counts.files_unread;
+    let files = format!("read {}", number(read, "file", "files"));
+    if counts.routes == 0 { files } else { format!("{files}; {}", routes(counts)) }
+}
+
+fn routes(counts: &Counts) -> String {
+    let ends = [
+        (counts.delivered, "delivered"),
+        (counts.failing(), "failing"),
+        (counts.leaving, "leaving these files"),
+        (counts.undecided, "undecided"),
+    ];
+    let ends: Vec<_> =
+        ends.iter().filter(|(count, _)| *count > 0).map(|(count, end)| format!("{count} {end}")).collect();
+    format!("{}: {}", number(counts.routes, "route", "routes"), ends.join(", "))
+}
+
+/// What is said when there is nothing to show.
+fn nothing(counts: &Counts) -> String {
+    let read = counts.files - counts.files_unread;
+    if read == 0 {
+        return "found no file that says what a proxy does".to_owned();
+    }
+    let files = number(read, "file", "files");
+    if counts.routes == 0 {
+        let them = if read == 1 { "it" } else { "them" };
+        return format!("nothing to report on the {files} read; no route to a backend is in {them}");
+    }
+    format!("nothing to report on the {files} read; {}", routes(counts))
+}
+
+fn write_gaps(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
+    let files = || checked.iter().flat_map(|checked| checked.outcome.files.iter().map(move |file| (checked, file)));
+    let name = |checked: &Checked, path: &str, reason: &str| {
+        format!("{} ({})", printable(&checked.shown(path)), printable(reason))
+    };
+    let partly = files().filter_map(|(checked, file)| match &file.read {
+        Read::Partly(reason) => Some(name(checked, &file.path, reason)),
+        _ => None,
+    });
+    write_names(out, "partly read", partly.collect())?;
+    let unread = files().filter_map(|(checked, file)| match &file.read {
+        Read::No(reason) => Some(name(checked, &file.path, reason)),
+        _ => None,
+    });
+    write_names(out, "not read", unread.collect())
+}
+
+fn write_names(out: &mut dyn Write, what: &str, mut names: Vec<String>) -> io::Result<()> {
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    match names.len() {
+        0 => Ok(()),
+        _ => writeln!(out, "{what}: {}", names.join(", ")),
+    }
+}
+
+fn write_undecided(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
+    writeln!(out, "undecided:")?;
+    for checked in checked {
+        for route in checked.outcome.routes.iter().filter(|route| route.outcome == "undecided") {
+            let (path, line, column) = checked.start(route.place);
+            let why = route.why.as_deref().map_or(String::new(), |why| format!(" ({})", printable(why)));
+            writeln!(out, "  {}:{line}:{column}  {}{why}", printable(&path), printable(&route.target))?;
+        }
+    }
+    Ok(())
+}
+
+fn painted(style: Style, code: &str, text: &str) -> String {
+    if style.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}

@@ -1,0 +1,98 @@
+//! The short form of mounts: `./conf:/etc/nginx:ro`.
+
+use crate::source::Text;
+use crate::syntax::compose_values::{Refusal, Rule, parse};
+
+/// A short mount. What compose ignores (`z`, `cached`) is left out.
+#[derive(Clone, Debug)]
+pub struct ShortVolume {
+    pub source: Source,
+    /// The path in the container.
+    pub target: Text,
+    pub read_only: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A path of the host, as it is written.
+    Bind(Text),
+    Volume(Text),
+    Anonymous,
+}
+
+/// Takes a mount apart as compose-go's `format.ParseVolume` does.
+pub fn short_volume(text: &Text) -> Result<ShortVolume, Refusal> {
+    let value = text.as_str();
+    if value.is_empty() {
+        return Err(Refusal::new(text.whole(), "an empty mount"));
+    }
+    if value.chars().count() <= 2 {
+        return Ok(ShortVolume { source: Source::Anonymous, target: text.clone(), read_only: false });
+    }
+    let refused = || Refusal::new(text.whole(), format!("`{text}` is no mount: write `source:/path/in/the/container`"));
+    let mut sections = Vec::new();
+    let mut read_only = false;
+    for pair in parse(Rule::volume, text).ok_or_else(refused)? {
+        match pair.as_rule() {
+            Rule::section => sections.push(text.slice(pair.as_span().start()..pair.as_span().end())),
+            Rule::options => {
+                for option in pair.into_inner() {
+                    match option.as_str() {
+                        "ro" => read_only = true,
+                        "rw" => read_only = false,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut sections = sections.into_iter();
+    match (sections.next(), sections.next()) {
+        (Some(target), None) => Ok(ShortVolume { source: Source::Anonymous, target, read_only }),
+        (Some(source), Some(target)) if is_path(source.as_str()) => {
+            Ok(ShortVolume { source: Source::Bind(source), target, read_only })
+        }
+        (Some(source), Some(target)) => Ok(ShortVolume { source: Source::Volume(source), target, read_only }),
+        _ => Err(refused()),
+    }
+}
+
+/// A path of the host, and no name of a volume.
+pub fn is_path(source: &str) -> bool {
+    let mut letters = source.chars();
+    let drive = letters.next().is_some_and(char::is_alphabetic) && letters.next() == Some(':');
+    source.starts_with(['.', '/', '~']) || source.starts_with("\\\\") || drive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Source, short_volume};
+    use crate::source::Sources;
+
+    fn shown(value: &str) -> Option<String> {
+        let mut sources = Sources::default();
+        let file = sources.add("value", value);
+        let volume = short_volume(&sources.text(file)).ok()?;
+        let source = match volume.source {
+            Source::Bind(path) => format!("bind {path}"),
+            Source::Volume(name) => format!("volume {name}"),
+            Source::Anonymous => "anonymous".to_owned(),
+        };
+        Some(format!("{source} -> {}{}", volume.target, if volume.read_only { " ro" } else { "" }))
+    }
+
+    #[test]
+    fn forms() {
+        assert_eq!(shown("/data").unwrap(), "anonymous -> /data");
+        assert_eq!(shown("data:/data").unwrap(), "volume data -> /data");
+        assert_eq!(shown("./data:/data:ro,z").unwrap(), "bind ./data -> /data ro");
+        assert_eq!(shown("~/data:/data:rw").unwrap(), "bind ~/data -> /data");
+        assert_eq!(shown("C:\\data:/data").unwrap(), "bind C:\\data -> /data");
+        assert_eq!(shown("n:/data").unwrap(), "anonymous -> n:/data");
+        assert_eq!(shown("/a:/b:/c").unwrap(), "bind /a -> /b");
+        for wrong in ["", ":/data", "/data:", "data:/a:ro:rw"] {
+            assert_eq!(shown(wrong), None, "{wrong}");
+        }
+    }
+}

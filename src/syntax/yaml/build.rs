@@ -1,0 +1,342 @@
+//! Builds the tree from the events of the parser.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use granit_parser::{Event, Parser, ScalarStyle, Span as EventSpan};
+
+use crate::source::Text;
+use crate::syntax::Problem;
+use crate::syntax::yaml::{DEPTH, Document, Entry, Item, Kind, LARGE, Map, Node, Place, Stored, Style};
+
+/// How many entries `<<` may copy in one text; people stay below a thousand.
+const MERGED: usize = 200_000;
+
+/// Reads every document of a text.
+pub fn parse(text: &Text) -> Document {
+    let document = Document {
+        text: text.clone(),
+        nodes: Vec::with_capacity(text.as_str().len() / 24),
+        roots: Vec::new(),
+        comments: Vec::new(),
+        tags: Vec::new(),
+        problems: Vec::new(),
+    };
+    let mut builder =
+        Builder { document, open: Vec::new(), open_nodes: HashSet::new(), anchors: HashMap::new(), merged: 0 };
+    builder.read(text.as_str());
+    builder.document
+}
+
+struct Builder {
+    document: Document,
+    open: Vec<Open>,
+    open_nodes: HashSet<u32>,
+    anchors: HashMap<usize, u32>,
+    /// Entries copied by `<<` so far.
+    merged: usize,
+}
+
+/// A collection whose end was not reached yet.
+struct Open {
+    node: u32,
+    /// Where its last child ends.
+    end: u32,
+    height: u32,
+    content: Content,
+}
+
+enum Content {
+    Items(Vec<Item>),
+    Entries { entries: Vec<Entry>, key: Option<(u32, Option<Place>)> },
+}
+
+impl Builder {
+    fn read(&mut self, source: &str) {
+        let options = granit_parser::options! { emit_unresolved_aliases: true };
+        let mut parser = Parser::new_from_str_with_options(source, options);
+        while let Some(next) = parser.next_event() {
+            match next {
+                Ok((event, span)) => self.event(event, &span, source),
+                Err(error) => {
+                    let at = error.marker().byte_offset().unwrap_or(source.len());
+                    self.fail(at, &error.info(), source);
+                    // The parser may have read further documents by then; what it cannot find is left out.
+                    if !matches!(parser.proceed_next_document(), Ok(true)) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.close_all(source.len() as u32);
+    }
+
+    fn event(&mut self, event: Event<'_>, span: &EventSpan, source: &str) {
+        let place = place(span);
+        match event {
+            Event::Scalar(value, style, anchor, tag) => {
+                let value = stored(value, place, style, source);
+                let node =
+                    self.node(place, tag.map(|tag| tag.original()), Kind::Scalar { value, style: style_of(style) });
+                self.anchor(anchor, node);
+                self.attach(node, None);
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Sequence(Vec::new()));
+                self.anchor(anchor, node);
+                self.start(node, Content::Items(Vec::new()));
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Map(Map::default()));
+                self.anchor(anchor, node);
+                self.start(node, Content::Entries { entries: Vec::new(), key: None });
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(place.end, source),
+            Event::Alias(anchor) => self.alias(anchor, place),
+            Event::UnresolvedAlias(name) => {
+                self.problem(place, format!("no anchor `&{name}` stands before this alias"), None);
+                let node = self.node(place, None, Kind::Nothing);
+                self.attach(node, None);
+            }
+            Event::Comment(..) => self.document.comments.push(place),
+            _ => {}
+        }
+    }
+
+    fn node(&mut self, place: Place, tag: Option<String>, kind: Kind) -> u32 {
+        let tag = tag.map_or(0, |tag| {
+            self.document.tags.push(tag);
+            self.document.tags.len() as u32
+        });
+        self.document.nodes.push(Node { place, tag, height: 0, kind });
+        self.document.nodes.len() as u32 - 1
+    }
+
+    fn anchor(&mut self, anchor: usize, node: u32) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, node);
+        }
+    }
+
+    fn alias(&mut self, anchor: usize, place: Place) {
+        let target = self.anchors.get(&anchor).copied();
+        let trouble = match target {
+            None => Some("no anchor stands before this alias"),
+            Some(node) if self.open_nodes.contains(&node) => Some("this alias stands inside of what it stands for"),
+            Some(node) if self.document.nodes[node as usize].height as usize + self.open.len() > DEPTH => {
+                Some("aliases are nested too deep here")
+            }
+            Some(_) => None,
+        };
+        match (target, trouble) {
+            (Some(node), None) => self.attach(node, Some(place)),
+            (_, trouble) => {
+                self.problem(place, trouble.unwrap_or_default().to_owned(), None);
+                let node = self.node(place, None, Kind::Nothing);
+                self.attach(node, None);
+            }
+        }
+    }
+
+    fn start(&mut self, node: u32, content: Content) {
+        let end = self.document.nodes[node as usize].place.end;
+        self.open_nodes.insert(node);
+        self.open.push(Open { node, end, height: 0, content });
+    }
+
+    fn attach(&mut self, node: u32, via: Option<Place>) {
+        let Node { place, height, .. } = self.document.nodes[node as usize];
+        let Some(open) = self.open.last_mut() else {
+            self.document.roots.push(node);
+            return;
+        };
+        open.end = open.end.max(via.unwrap_or(place).end);
+        open.height = open.height.max(height + 1);
+        match &mut open.content {
+            Content::Items(items) => items.push(Item { node, via }),
+            Content::Entries { entries, key } => match key.take() {
+                None => *key = Some((node, via)),
+                Some((key, _)) => entries.push(Entry { key, value: node, via }),
+            },
+        }
+    }
+
+    fn close(&mut self, end: u32, source: &str) {
+        let Some(open) = self.open.pop() else { return };
+        self.open_nodes.remove(&open.node);
+        // The parser ends a block collection at the next token, behind blank lines and comments; the brackets of a flow
+        // collection end it themselves.
+        let flow = matches!(source.as_bytes().get((end as usize).wrapping_sub(1)), Some(b']' | b'}')) && end > open.end;
+        let end = if flow { end } else { open.end };
+        let kind = match open.content {
+            Content::Items(items) => Kind::Sequence(items),
+            Content::Entries { mut entries, key } => {
+                if let Some((key, via)) = key {
+                    let value = self.node(via.unwrap_or(self.document.nodes[key as usize].place), None, Kind::Nothing);
+                    entries.push(Entry { key, value, via });
+                }
+                Kind::Map(self.map(entries))
+            }
+        };
+        let node = &mut self.document.nodes[open.node as usize];
+        node.place.end = end.max(node.place.start);
+        node.height = open.height;
+        node.kind = kind;
+        self.attach(open.node, None);
+    }
+
+    /// Closes what is open where the text cannot be read further.
+    fn close_all(&mut self, end: u32) {
+        while !self.open.is_empty() {
+            self.close(end, "");
+        }
+    }
+
+    fn fail(&mut self, at: usize, message: &str, source: &str) {
+        let mut start = at.min(source.len());
+        while !source.is_char_boundary(start) {
+            start -= 1;
+        }
+        let end = start + source[start..].chars().next().map_or(0, char::len_utf8);
+        self.problem(Place { start: start as u32, end: end as u32 }, message.to_owned(), None);
+        self.close_all(start as u32);
+    }
+
+    /// Duplicates reported and left out, merge keys resolved.
+    fn map(&mut self, entries: Vec<Entry>) -> Map {
+        let entries = self.without_duplicates(entries);
+        let entries = self.with_merges(entries);
+        let sorted = if entries.len() < LARGE { Vec::new() } else { self.sorted(&entries) };
+        Map { entries, sorted }
+    }
+
+    fn sorted(&self, entries: &[Entry]) -> Vec<u32> {
+        let mut sorted: Vec<u32> = (0..entries.len() as u32).collect();
+        sorted.sort_by_key(|number| self.document.key(&entries[*number as usize]));
+        sorted
+    }
+
+    /// Of equal keys the last one stays, as in every reader that takes them at all.
+    fn without_duplicates(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        let document = &self.document;
+        let mut equal: Vec<(usize, usize)> = Vec::new();
+        if entries.len() < LARGE {
+            for (number, entry) in entries.iter().enumerate() {
+                let Some(key) = document.scalar(entry.key) else { continue };
+                let first = entries[..number].iter().position(|other| document.scalar(other.key) == Some(key));
+                equal.extend(first.map(|first| (first, number)));
+            }
+        } else {
+            let mut seen: HashMap<&str, usize> = HashMap::with_capacity(entries.len());
+            for (number, entry) in entries.iter().enumerate() {
+                let Some(key) = document.scalar(entry.key) else { continue };
+                equal.extend(seen.insert(key, number).map(|first| (first, number)));
+            }
+        }
+        if equal.is_empty() {
+            return entries;
+        }
+        let mut dropped: HashSet<usize> = HashSet::new();
+        for (first, second) in equal {
+            let key = self.document.key(&entries[first]).to_owned();
+            let [first_place, second_place] =
+                [first, second].map(|number| self.document.nodes[entries[number].key as usize].place);
+            self.problem(second_place, format!("the key `{key}` stands here twice"), Some((first_place, "first here")));
+            // Several `<<` are all merged: what is refused anyway should hide as little as possible.
+            if key != "<<" {
+                dropped.insert(first);
+            }
+        }
+        let mut number = 0;
+        entries.retain(|_| {
+            number += 1;
+            !dropped.contains(&(number - 1))
+        });
+        entries
+    }
+
+    fn with_merges(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        let is_merge = |document: &Document, entry: &Entry| {
+            matches!(&document.nodes[entry.key as usize].kind, Kind::Scalar { style: Style::Plain, .. })
+                && document.scalar(entry.key) == Some("<<")
+        };
+        if !entries.iter().any(|entry| is_merge(&self.document, entry)) {
+            return entries;
+        }
+        let mut merges = Vec::new();
+        entries.retain(|entry| {
+            let merge = is_merge(&self.document, entry);
+            if merge {
+                merges.push(*entry);
+            }
+            !merge
+        });
+        let mut present: HashSet<String> =
+            entries.iter().filter_map(|entry| self.document.scalar(entry.key).map(str::to_owned)).collect();
+        for merge in merges {
+            let via = merge.via.unwrap_or(self.document.nodes[merge.value as usize].place);
+            let sources = match &self.document.nodes[merge.value as usize].kind {
+                Kind::Sequence(items) => items.clone(),
+                _ => vec![Item { node: merge.value, via: None }],
+            };
+            for source in sources {
+                let Kind::Map(map) = &self.document.nodes[source.node as usize].kind else {
+                    let known = !matches!(self.document.nodes[source.node as usize].kind, Kind::Nothing);
+                    if known {
+                        self.problem(via, "`<<` takes a mapping, or a list of mappings".to_owned(), None);
+                    }
+                    continue;
+                };
+                let via = source.via.unwrap_or(via);
+                if self.merged + map.entries.len() > MERGED {
+                    self.problem(via, "too many merged keys in one file".to_owned(), None);
+                    return entries;
+                }
+                self.merged += map.entries.len();
+                for entry in &map.entries {
+                    let Some(key) = self.document.scalar(entry.key) else { continue };
+                    if present.insert(key.to_owned()) {
+                        entries.push(Entry { via: Some(via), ..*entry });
+                    }
+                }
+            }
+        }
+        entries
+    }
+
+    fn problem(&mut self, place: Place, message: String, related: Option<(Place, &str)>) {
+        let related = related.map(|(place, note)| (self.document.span(place), note.to_owned()));
+        let span = self.document.span(place);
+        self.document.problems.push(Problem { span, message, related });
+    }
+}
+
+fn place(span: &EventSpan) -> Place {
+    let range = span.byte_range().unwrap_or(0..0);
+    Place { start: range.start as u32, end: range.end as u32 }
+}
+
+fn style_of(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+        _ => Style::Plain,
+    }
+}
+
+/// Most scalars stand in the text as they are, behind a quote at most.
+fn stored(value: Cow<'_, str>, place: Place, style: ScalarStyle, source: &str) -> Stored {
+    let quote = match style {
+        ScalarStyle::Plain => 0,
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => 1,
+        _ => return Stored::Decoded(value.into()),
+    };
+    let start = place.start + quote;
+    let end = start + value.len() as u32;
+    if end + quote == place.end && source.get(start as usize..end as usize) == Some(&*value) {
+        return Stored::InPlace(Place { start, end });
+    }
+    Stored::Decoded(value.into())
+}

@@ -1,0 +1,371 @@
+//! The command as people and scripts meet it: exit statuses, formats, bad usage, and folders that are not as they should be.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+/// A comment that allows what nothing reports: one warning, without any proxy being judged.
+const WARNS: &str = "events {}\n# no502: allow target\nhttp {}\n";
+
+/// A folder that goes when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Folder {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("no502-cli-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        let folder = Folder(fs::canonicalize(path).expect("it was made above"));
+        for (name, text) in files {
+            folder.write(name, text.as_bytes());
+        }
+        folder
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().expect("it lies in the folder")).expect("a folder in the folder");
+        fs::write(path, bytes).expect("a file in the folder");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_no502"));
+        command.args(arguments).current_dir(&self.0).stdin(Stdio::null());
+        for name in ["NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "LC_ALL", "LC_CTYPE", "TERM"] {
+            command.env_remove(name);
+        }
+        command.env("LANG", "C.UTF-8");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Answer {
+        Answer::of(self.command(arguments).output().expect("the command starts"))
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let answer = self.run(&[&["check", "--format", "json"], arguments].concat());
+        serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: Option<i32>,
+    out: String,
+    error: String,
+}
+
+impl Answer {
+    fn of(output: Output) -> Answer {
+        Answer {
+            status: output.status.code(),
+            out: String::from_utf8(output.stdout).expect("reports are UTF-8"),
+            error: String::from_utf8(output.stderr).expect("complaints are UTF-8"),
+        }
+    }
+
+    /// A complaint is one line, and nothing else is said.
+    fn complaint(&self) -> &str {
+        assert_eq!((self.status, self.out.as_str()), (Some(2), ""), "{self:?}");
+        assert_eq!(self.error.lines().count(), 1, "{self:?}");
+        self.error.trim_end().strip_prefix("no502: ").unwrap_or_else(|| panic!("{self:?}"))
+    }
+}
+
+#[test]
+fn the_status_says_whether_something_was_found() {
+    let folder = Folder::new(&[("nginx.conf", WARNS)]);
+    let status = |arguments: &[&str]| folder.run(arguments).status;
+    assert_eq!(status(&[]), Some(0));
+    assert_eq!(status(&["check", "."]), Some(0));
+    assert_eq!(status(&["--fail-on", "warning"]), Some(1));
+    assert_eq!(status(&["--fail-on", "advice", "--format", "json"]), Some(1));
+    assert_eq!(status(&["--fail-on", "never"]), Some(0));
+    assert_eq!(status(&["--fail-on", "warning", "--allow", "syntax"]), Some(0));
+    assert_eq!(status(&["--fail-on", "warning", "--rule", "syntax/unused-allow"]), Some(1));
+    assert_eq!(status(&["--fail-on", "warning", "--rule", "timeout"]), Some(0));
+}
+
+#[test]
+fn what_fails_is_shown() {
+    let folder = Folder::new(&[("nginx.conf", WARNS)]);
+    let line = "nginx.conf:2:16: warning: `target` is allowed, and nothing reports it at this place [syntax/unused-allow]\n  help: remove the comment\n";
+    assert_eq!(folder.run(&["--format", "line"]).out, line);
+    assert_eq!(folder.run(&["--format", "line", "--level", "error"]).out, "");
+    assert_eq!(folder.run(&["--format", "line", "--level", "error", "--fail-on", "warning"]).out, line);
+}
+
+#[test]
+fn each_format_says_the_same() {
+    let folder = Folder::new(&[("deploy/nginx.conf", WARNS)]);
+    let document = folder.json(&["deploy"]);
+    assert_eq!(document["version"], 1);
+    assert_eq!(document["findings"][0]["file"], "deploy/nginx.conf");
+    assert_eq!(document["findings"][0]["start"]["offset"], 25);
+    assert_eq!(document["summary"]["warnings"], 1);
+    let human = folder.run(&["deploy"]).out;
+    assert!(human.contains("warning[syntax/unused-allow]") && human.contains("╭─[deploy/nginx.conf:2:16]"), "{human}");
+    assert!(human.contains("1 warning in 1 file\n"), "{human}");
+}
+
+#[test]
+fn bad_usage_is_one_sentence() {
+    let folder = Folder::new(&[("nginx.conf", WARNS)]);
+    let complaint = |arguments: &[&str]| folder.run(arguments).complaint().to_owned();
+    assert_eq!(complaint(&["not/there"]), "`not/there` cannot be read: no such file or folder");
+    let words = "`chekc` is neither a file or folder nor a command; did you mean `no502 check`?";
+    assert_eq!(complaint(&["chekc"]), words);
+    let words = "no rule or family is called `timeout/to-low`; did you mean `timeout/too-low`?";
+    assert_eq!(complaint(&["--rule", "timeout/to-low"]), words);
+    assert_eq!(
+        complaint(&["explain", "unused-allow"]),
+        "no rule or family is called `unused-allow`; did you mean `syntax/unused-allow`?"
+    );
+    assert!(complaint(&["--fromat", "json"]).contains("'--fromat'"));
+    assert!(complaint(&["--format", "yaml"]).contains("human, line, json"));
+    assert!(complaint(&["--stdin-filename", "../elsewhere.conf", "."]).contains("lies in none of the folders"));
+}
+
+#[test]
+fn rules_explain_themselves() {
+    let folder = Folder::new(&[]);
+    let rules = folder.run(&["rules"]);
+    assert_eq!((rules.status, rules.error.as_str()), (Some(0), ""));
+    for line in rules.out.lines() {
+        let id = line.split(' ').next().unwrap_or("");
+        let page = folder.run(&["explain", id]);
+        assert_eq!(page.out.lines().next(), Some(id));
+        assert!(!page.out.contains("```"), "{}", page.out);
+    }
+    assert!(folder.run(&["explain", "syntax"]).out.contains("syntax/unused-allow  "));
+    assert_eq!(folder.run(&["--version"]).out, format!("no502 {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(folder.run(&["--help"]).status, Some(0));
+}
+
+#[test]
+fn of_a_file_its_project_is_read() {
+    let files = [("compose.yaml", "services: {}\n"), ("nginx/a.conf", WARNS), ("nginx/b.conf", WARNS)];
+    let folder = Folder::new(&files);
+    let paths = |arguments: &[&str]| -> Vec<String> {
+        let findings = folder.json(arguments)["findings"].as_array().cloned().unwrap_or_default();
+        findings.iter().map(|finding| finding["file"].as_str().unwrap_or("").to_owned()).collect()
+    };
+    assert_eq!(paths(&["nginx/a.conf"]), ["nginx/a.conf"]);
+    assert_eq!(paths(&["nginx/b.conf", "./nginx/a.conf"]), ["nginx/a.conf", "nginx/b.conf"]);
+    assert_eq!(paths(&["nginx/b.conf", "."]), ["nginx/a.conf", "nginx/b.conf"]);
+    assert_eq!(paths(&[".", "nginx"]), ["nginx/a.conf", "nginx/b.conf"]);
+    let whole = folder.0.join("nginx/a.conf");
+    assert_eq!(paths(&[whole.to_str().expect("a temporary folder has a plain name")]), ["nginx/a.conf"]);
+}
+
+#[test]
+fn a_path_elsewhere_is_named_from_here() {
+    let folder = Folder::new(&[("here/x", ""), ("there/nginx.conf", WARNS)]);
+    let mut command = folder.command(&["--format", "line", "../there"]);
+    let out = Answer::of(command.current_dir(folder.0.join("here")).output().expect("the command starts")).out;
+    assert!(out.starts_with("../there/nginx.conf:2:16: "), "{out}");
+}
+
+fn with_input(folder: &Folder, arguments: &[&str], input: &str) -> Answer {
+    let mut child = folder
+        .command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("the command reads it");
+    Answer::of(child.wait_with_output().expect("the command ends"))
+}
+
+#[test]
+fn an_unsaved_text_counts_instead_of_the_saved_one() {
+    let folder =
+        Folder::new(&[("compose.yaml", "services: {}\n"), ("nginx/a.conf", "events {}\n"), ("nginx/b.conf", WARNS)]);
+    let lines = |arguments: &[&str], input: &str| -> Vec<String> {
+        let answer = with_input(&folder, &[&["--format", "line"], arguments].concat(), input);
+        answer
+            .out
+            .lines()
+            .filter(|line| !line.starts_with(' '))
+            .map(|line| line[..line.find(": ").unwrap_or(0)].to_owned())
+            .collect()
+    };
+    assert_eq!(lines(&["--stdin-filename", "nginx/a.conf"], "# no502: allow target\n"), ["nginx/a.conf:1:16"]);
+    assert_eq!(
+        lines(&["--stdin-filename", "nginx/new.conf", "."], "\n# no502: allow target\n"),
+        ["nginx/new.conf:2:16"]
+    );
+    assert_eq!(lines(&["--stdin-filename", "nginx/b.conf"], "events {}\n"), Vec::<String>::new());
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let many = "# no502: allow target\nlisten 80;\n".repeat(20_000);
+    let folder = Folder::new(&[("nginx.conf", &many)]);
+    let mut child = folder
+        .command(&["--format", "line"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut out = child.stdout.take().expect("it is piped");
+    let mut first = [0; 10];
+    out.read_exact(&mut first).expect("something is said");
+    drop(out);
+    let answer = Answer::of(child.wait_with_output().expect("the command ends"));
+    assert_eq!((answer.status, answer.error.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn colours_are_a_choice() {
+    let folder = Folder::new(&[("nginx.conf", WARNS)]);
+    let is_coloured = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = folder.command(arguments).envs(variables.iter().copied()).output().expect("the command starts");
+        output.stdout.contains(&0x1b)
+    };
+    assert!(!is_coloured(&[], &[]));
+    assert!(is_coloured(&["--color", "always"], &[("NO_COLOR", "1")]));
+    assert!(is_coloured(&[], &[("FORCE_COLOR", "1")]));
+    assert!(is_coloured(&[], &[("CLICOLOR_FORCE", "1"), ("TERM", "dumb")]));
+    assert!(!is_coloured(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(!is_coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]));
+    let plain = folder.command(&[]).env("LANG", "C").output().expect("the command starts");
+    assert!(plain.stdout.is_ascii());
+}
+
+/// What the report says about a file that was not read.
+fn reason<'d>(document: &'d Value, path: &str) -> &'d str {
+    let files = document["files"].as_array().map_or(&[][..], Vec::as_slice);
+    let file = files.iter().find(|file| file["path"] == path && file["read"] == "no");
+    file.and_then(|file| file["reason"].as_str()).unwrap_or_else(|| panic!("{path} is not in {document}"))
+}
+
+#[test]
+fn a_folder_named_like_a_file_is_told() {
+    let folder = Folder::new(&[("compose.yaml/x", ""), ("nginx.conf", WARNS)]);
+    let document = folder.json(&[]);
+    assert_eq!(reason(&document, "compose.yaml"), "a folder, not a file");
+    assert_eq!(document["findings"].as_array().map(Vec::len), Some(1));
+    assert_eq!(folder.run(&["--strict"]).status, Some(1));
+    assert!(folder.run(&[]).out.ends_with("not read: compose.yaml (a folder, not a file)\n"));
+    assert_eq!(folder.run(&["--format", "line"]).error, "no502: not read: compose.yaml (a folder, not a file)\n");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_told() {
+    let folder = Folder::new(&[("nginx.conf", WARNS)]);
+    let huge = fs::File::create(folder.0.join("compose.yaml")).expect("a file in the folder");
+    huge.set_len(50 << 20).expect("a file with a hole");
+    let document = folder.json(&[]);
+    assert_eq!(reason(&document, "compose.yaml"), "50 MB, more than the 32 MB that are read");
+    assert_eq!(document["summary"]["warnings"], 1);
+}
+
+#[test]
+fn odd_bytes_do_not_hide_the_rest() {
+    let folder = Folder::new(&[]);
+    folder.write("latin.conf", b"# caf\xE9\n# no502: allow target\n");
+    folder.write("wide.conf", b"\xFF\xFEa\0");
+    folder.write("nul.conf", b"\0\0\n# no502: allow target\n\0");
+    folder.write("mark.conf", b"\xEF\xBB\xBF# no502: allow target\n");
+    let document = folder.json(&[]);
+    assert!(reason(&document, "wide.conf").starts_with("UTF-16"));
+    let findings = document["findings"].as_array().cloned().unwrap_or_default();
+    let offsets: Vec<_> = findings.iter().map(|finding| finding["start"]["offset"].as_u64()).collect();
+    assert_eq!(offsets, [Some(22), Some(18), Some(18)]);
+}
+
+#[test]
+fn borrowed_folders_are_not_entered() {
+    let files = [("node_modules/a/nginx.conf", WARNS), (".git/nginx.conf", WARNS), ("target/nginx.conf", WARNS)];
+    let folder = Folder::new(&files);
+    assert_eq!(folder.json(&[])["findings"][0]["file"], "target/nginx.conf");
+    folder.write("Cargo.toml", b"");
+    assert_eq!(folder.json(&[])["findings"].as_array().map(Vec::len), Some(0));
+    assert_eq!(folder.json(&["node_modules"])["findings"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn many_files_come_in_the_same_order_every_time() {
+    let names: Vec<String> = (0..300).map(|number| format!("sites-enabled/site{number}")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), WARNS)).collect();
+    let folder = Folder::new(&files);
+    let first = folder.run(&["--format", "json"]).out;
+    assert_eq!(first.matches("unused-allow").count(), 300);
+    for _ in 0..5 {
+        assert_eq!(folder.run(&["--format", "json"]).out, first);
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::{Folder, OsStr, Path, WARNS, fs, reason};
+
+    #[test]
+    fn links_are_not_followed() {
+        let outside = Folder::new(&[("nginx.conf", WARNS)]);
+        let folder = Folder::new(&[("sites-available/shop", WARNS)]);
+        let link = |to: &OsStr, at: &str| symlink(to, folder.0.join(at)).expect("a link in the folder");
+        fs::create_dir(folder.0.join("sites-enabled")).expect("a folder in the folder");
+        link(OsStr::new("../sites-available/shop"), "sites-enabled/shop");
+        link(OsStr::new("."), "loop");
+        link(OsStr::new("self"), "self");
+        link(outside.0.as_os_str(), "outside");
+        link(outside.0.join("nginx.conf").as_os_str(), "nginx.conf");
+        let document = folder.json(&[]);
+        let findings = document["findings"].as_array().cloned().unwrap_or_default();
+        let files: Vec<_> = findings.iter().map(|finding| finding["file"].as_str()).collect();
+        assert_eq!(files, [Some("sites-available/shop")]);
+        // Of a link, the file behind it is shown; here its project is the folder that the link lies in.
+        assert_eq!(folder.run(&["self"]).status, Some(2));
+        assert_eq!(folder.json(&["outside"])["findings"][0]["file"], "outside/nginx.conf");
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_told() {
+        let folder = Folder::new(&[("compose.yaml", ""), ("nginx/a.conf", ""), ("nginx.conf", WARNS)]);
+        let close = |name: &str, mode| {
+            fs::set_permissions(folder.0.join(name), fs::Permissions::from_mode(mode)).expect("it is ours");
+        };
+        close("compose.yaml", 0o000);
+        close("nginx", 0o000);
+        if fs::read(folder.0.join("compose.yaml")).is_ok() {
+            close("nginx", 0o755);
+            eprintln!("skipped: this user may read everything");
+            return;
+        }
+        let document = folder.json(&[]);
+        close("nginx", 0o755);
+        assert_eq!(reason(&document, "compose.yaml"), "permission denied");
+        assert_eq!(reason(&document, "nginx"), "permission denied");
+        assert_eq!(document["summary"]["warnings"], 1);
+    }
+
+    #[test]
+    fn a_socket_is_no_file() {
+        let folder = Folder::new(&[("nginx.conf", WARNS)]);
+        let listener = UnixListener::bind(folder.0.join("app.conf")).expect("a socket in the folder");
+        let document = folder.json(&[]);
+        drop(listener);
+        assert_eq!(reason(&document, "app.conf"), "a socket, pipe or device, not a file");
+        assert_eq!(folder.run(&["app.conf"]).complaint(), "`app.conf` is neither a file nor a folder");
+        assert!(Path::new("/dev/null").exists());
+        assert_eq!(folder.run(&["/dev/null"]).complaint(), "`/dev/null` is neither a file nor a folder");
+    }
+}
