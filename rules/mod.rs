@@ -3,6 +3,8 @@
 //! A rule's id is its address: `target/port-mismatch` is `rules/target/port_mismatch.rs`, its page lies beside it as
 //! `port_mismatch.md`, and its cases are in `fixtures/target/port-mismatch/`.
 
+#[cfg(test)]
+mod example;
 pub mod lifecycle {
     pub mod config_not_loaded;
     pub mod healthcheck;

@@ -180,3 +180,54 @@ fn is_alike(name: &str, other: &str) -> bool {
     const ASK_BY_HTTP: [&str; 2] = ["curl", "wget"];
     ASK_BY_HTTP.contains(&name) && ASK_BY_HTTP.contains(&other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{container, dependency, place, said, site};
+    use crate::site::Site;
+    use crate::site::machine::{Asks, Condition, Probe, Tool};
+    use crate::source::Spanned;
+
+    /// A container on port 80 whose health check asks this port with `curl`.
+    fn probed(port: u16, edit: impl Fn(&mut Site)) -> String {
+        let mut site = site();
+        let id = container(&mut site, "api", 80);
+        let port = Spanned::new(port, place(7));
+        site.machines[id.0].probe = Some(Probe {
+            place: place(5),
+            enabled: true,
+            tool: Some(Spanned::new("curl".to_owned(), place(6))),
+            shell: None,
+            asks: Some(Asks { host: "localhost".to_owned(), port, path: Some("/".to_owned()), tls: false }),
+            interval: None,
+            timeout: None,
+            retries: None,
+            start_period: None,
+        });
+        edit(&mut site);
+        said(&RULE, &mut site)
+    }
+
+    #[test]
+    fn nobody_listens_where_it_asks() {
+        assert_eq!(probed(80, |_| {}), "");
+        let said = "at 7: the health check of `api` asks port 81, where nobody listens\n";
+        assert_eq!(probed(81, |_| {}), format!("warning {said}"));
+        let awaited = probed(81, |site| {
+            let waiter = container(site, "web", 80);
+            let api = crate::site::machine::MachineId(0);
+            site.machines[waiter.0].depends_on.push(dependency(api, Condition::Healthy));
+        });
+        assert_eq!(awaited, format!("error {said}"));
+        assert_eq!(probed(81, |site| site.machines[0].listening.open = Some("it is not known".to_owned())), "");
+    }
+
+    #[test]
+    fn its_program_is_not_there() {
+        let tool = |present| Tool { name: "curl".to_owned(), present, place: place(8) };
+        let said = "warning at 6: the health check of `api` needs `curl`, which is not there\n";
+        assert_eq!(probed(80, |site| site.machines[0].tools.push(tool(false))), said);
+        assert_eq!(probed(80, |site| site.machines[0].tools.extend([tool(false), tool(true)])), "");
+    }
+}

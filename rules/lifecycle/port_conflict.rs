@@ -95,7 +95,10 @@ fn add_listeners(site: &Site, port: u16, first: ListenerId, second: ListenerId, 
         if first.machine != second.machine
             && let Attached::Shares(with, place) = &machine.attached
         {
-            finding.note(*place, format!("`{}` has the ports of `{}`", machine.name, site.machine(*with).name));
+            finding.note(
+                *place,
+                format!("{} has the ports of {}", words::name(machine), words::name(site.machine(*with))),
+            );
         }
     }
     finding.help("give one of them another port");
@@ -245,5 +248,67 @@ fn check_replicas(site: &Site, findings: &mut Findings) {
             .label("the second one does not start: the port is already allocated")
             .note(replicas.span, "so many are started")
             .help("leave the port of the host out, or give a range, and let a proxy share out the requests");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{container, listener, place, published, said, site};
+    use crate::site::Site;
+    use crate::site::machine::{HostPort, Start};
+    use crate::source::Spanned;
+
+    /// Two containers that publish these ports.
+    fn two(edit: impl Fn(&mut Site)) -> String {
+        let mut site = site();
+        for (name, number) in [("one", 1), ("other", 2)] {
+            let id = container(&mut site, name, 80);
+            site.machines[id.0].published.push(published(8080, 80, number));
+        }
+        edit(&mut site);
+        said(&RULE, &mut site)
+    }
+
+    #[test]
+    fn one_port_of_the_host_is_for_one_container() {
+        assert_eq!(two(|_| {}), "error at 2: port 8080 of the host is published twice\n");
+        assert_eq!(two(|site| site.machines[1].published[0].udp = true), "");
+        assert_eq!(two(|site| site.machines[1].start = Start::Never(place(9))), "");
+        assert_eq!(two(|site| site.machines[1].project = 1), "");
+        let address = |text: &str| Some(Spanned::new(text.parse().expect("an address"), place(9)));
+        let addresses = |one: &str, other: &str| {
+            two(|site| {
+                site.machines[0].published[0].address = address(one);
+                site.machines[1].published[0].address = address(other);
+            })
+        };
+        assert_eq!(addresses("127.0.0.1", "127.0.0.2"), "");
+        assert_eq!(addresses("0.0.0.0", "127.0.0.2"), "error at 2: port 8080 of the host is published twice\n");
+    }
+
+    #[test]
+    fn ranges_overlap_unless_docker_may_choose() {
+        let ranges = |inside: (u16, u16)| {
+            two(|site| {
+                site.machines[0].published[0].host = HostPort::Fixed(8070, 8090);
+                site.machines[0].published[0].container = inside;
+            })
+        };
+        assert_eq!(ranges((70, 90)), "error at 2: port 8080 of the host is published twice\n");
+        assert_eq!(ranges((80, 80)), "");
+    }
+
+    #[test]
+    fn one_process_may_ask_twice_and_two_may_not() {
+        let processes = |numbers: [usize; 2]| {
+            let mut site = site();
+            let id = container(&mut site, "box", 80);
+            site.machines[id.0].listening.listeners.push(listener(80, place(5)));
+            site.machines[id.0].listener_processes = numbers.to_vec();
+            said(&RULE, &mut site)
+        };
+        assert_eq!(processes([0, 0]), "");
+        assert_eq!(processes([0, 1]), "error at 5: port 80 is already taken\n");
     }
 }

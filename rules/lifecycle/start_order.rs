@@ -257,3 +257,78 @@ fn check_boot(site: &Site, findings: &mut Findings) {
             .help("start after `network-online.target` (`Wants=` and `After=`), or resolve the name at run time");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{container, dependency, hop, place, said, site};
+    use crate::site::Site;
+    use crate::site::machine::{Condition, MachineId, Start};
+    use crate::source::Spanned;
+
+    const WEB: MachineId = MachineId(0);
+    const API: MachineId = MachineId(1);
+
+    /// A proxy on `web` that asks `api`.
+    fn web_and_api(edit: impl Fn(&mut Site)) -> String {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        container(&mut site, "api", 8000);
+        hop(&mut site, web, "api", 8000);
+        edit(&mut site);
+        said(&RULE, &mut site)
+    }
+
+    fn waits(site: &mut Site, condition: Condition) {
+        site.machines[WEB.0].depends_on.push(dependency(API, condition));
+    }
+
+    #[test]
+    fn a_proxy_waits_or_comes_back() {
+        let said = "at 1000: `web` does not wait for `api`\n";
+        assert_eq!(web_and_api(|_| {}), format!("warning {said}"));
+        let always = |policy: &str| Some(Spanned::new(policy.to_owned(), place(9)));
+        assert_eq!(web_and_api(|site| site.machines[WEB.0].restart = always("always")), format!("advice {said}"));
+        assert_eq!(web_and_api(|site| site.machines[WEB.0].restart = always("no")), format!("warning {said}"));
+        assert_eq!(web_and_api(|site| waits(site, Condition::Started)), "");
+        assert_eq!(web_and_api(|site| site.machines[API.0].project = 1), "");
+    }
+
+    #[test]
+    fn a_slow_start_has_to_be_waited_for() {
+        let slow = |condition| {
+            web_and_api(|site| {
+                site.machines[API.0].slow_start = Some(Spanned::new("manage.py migrate".to_owned(), place(9)));
+                waits(site, condition);
+            })
+        };
+        let said = "warning at 2001: `web` does not wait until `api` answers, only until it is started\n";
+        assert_eq!(slow(Condition::Started), said);
+        assert_eq!(slow(Condition::Healthy), "");
+    }
+
+    #[test]
+    fn what_does_not_start_has_no_name() {
+        let profile = Start::Profile(Spanned::new("extra".to_owned(), place(9)));
+        let said = "error at 3000: `api` is not started, so nobody has this name\n";
+        assert_eq!(web_and_api(|site| site.machines[API.0].start = profile.clone()), said);
+        let both = web_and_api(|site| {
+            site.machines[API.0].start = profile.clone();
+            site.machines[WEB.0].start = profile.clone();
+        });
+        assert_eq!(both, "");
+    }
+
+    #[test]
+    fn health_is_only_waited_for_where_it_is_checked() {
+        let image = |has_probe| {
+            web_and_api(|site| {
+                waits(site, Condition::Healthy);
+                site.machines[API.0].image_has_probe = has_probe;
+            })
+        };
+        assert_eq!(image(Some(false)), "error at 2001: `api` has no health check\n");
+        assert_eq!(image(Some(true)), "");
+        assert_eq!(image(None), "");
+    }
+}

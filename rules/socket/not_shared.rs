@@ -24,25 +24,24 @@ fn add(site: &Site, end: &End, hop: &Hop, home: MachineId, id: ListenerId, path:
     let (proxy, backend) = (site.machine(home), site.machine(id.machine));
     let Endpoint::Unix { path: bound } = &site.listener(id).endpoint else { return };
     let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-    let (proxy_name, backend_name) = (&proxy.name, &backend.name);
+    let (proxy_name, backend_name) = (words::name(proxy), words::name(backend));
     let (at_proxy, at_backend) = (shared_place(proxy, path), shared_place(backend, bound));
     let (place, help) = match (at_proxy, at_backend) {
         (None, Some(_)) => {
-            (proxy.place, format!("mount what `{backend_name}` has at `{folder}` in `{proxy_name}` as well"))
+            (proxy.place, format!("mount what {backend_name} has at `{folder}` in {proxy_name} as well"))
         }
         (Some(_), None) => {
-            (backend.place, format!("mount what `{proxy_name}` has at `{folder}` in `{backend_name}` as well"))
+            (backend.place, format!("mount what {proxy_name} has at `{folder}` in {backend_name} as well"))
         }
         (Some(own), Some(_)) => (own, format!("mount the same volume at `{folder}` in both")),
-        (None, None) => (proxy.place, format!("mount one volume at `{folder}` in `{proxy_name}` and `{backend_name}`")),
+        (None, None) => (proxy.place, format!("mount one volume at `{folder}` in {proxy_name} and {backend_name}")),
     };
-    let message =
-        format!("`{proxy_name}` and `{backend_name}` do not share `{folder}`, so the socket in it is not seen");
+    let message = format!("{proxy_name} and {backend_name} do not share `{folder}`, so the socket in it is not seen");
     let finding = findings.error(place, message);
     finding.note(end.place, format!("{} here: it looks for `{path}`", words::refusal(site, hop)));
     finding.note(site.listener(id).place, words::listens(site, id));
     if let Some(mount) = at_backend {
-        finding.note(mount, format!("`{backend_name}` has the folder from here"));
+        finding.note(mount, format!("{backend_name} has the folder from here"));
     }
     finding.help(help);
 }

@@ -59,7 +59,10 @@ fn add_nobody(site: &Site, end: &End, hop: &Hop, path: &Spanned<String>, level: 
         .label(format!("{} here", words::refusal(site, hop)))
         .note(
             home.place,
-            format!("nothing that `{}` runs makes this socket, and no other machine shares its folder", home.name),
+            format!(
+                "nothing that {} runs makes this socket, and no other machine shares its folder",
+                words::name(home)
+            ),
         )
         .help("connect to what the backend listens on, or share the folder of its socket");
 }

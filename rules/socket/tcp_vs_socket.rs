@@ -26,27 +26,24 @@ fn check(site: &Site, findings: &mut Findings) {
 
 fn add_socket_asked(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty: Certainty, findings: &mut Findings) {
     let Some(Target::Unix { path }) = &end.target else { return };
-    let (listener, machine) = (site.listener(id), &site.machine(id.machine).name);
+    let (listener, machine) = (site.listener(id), words::name(site.machine(id.machine)));
     findings
-        .add(level(certainty), end.place, format!("nobody makes the socket `{path}`: `{machine}` listens on TCP"))
+        .add(level(certainty), end.place, format!("nobody makes the socket `{path}`: {machine} listens on TCP"))
         .label(format!("{} here", words::refusal(site, hop)))
         .note(listener.place, words::listens(site, id))
-        .help(format!(
-            "connect to {} of `{machine}`, or let it listen on `{path}`",
-            words::address(&listener.endpoint)
-        ));
+        .help(format!("connect to {} of {machine}, or let it listen on `{path}`", words::address(&listener.endpoint)));
 }
 
 fn add_port_asked(site: &Site, end: &End, hop: &Hop, refused: &Refused, id: ListenerId, findings: &mut Findings) {
-    let (listener, machine) = (site.listener(id), &site.machine(id.machine).name);
+    let (listener, machine) = (site.listener(id), words::name(site.machine(id.machine)));
     let socket = words::address(&listener.endpoint);
     let same_files = site.proxy(hop.proxy).machine == Some(id.machine);
     let help = if same_files {
-        format!("connect to the socket {socket}, or let `{machine}` listen on port {}", refused.port)
+        format!("connect to the socket {socket}, or let {machine} listen on port {}", refused.port)
     } else {
-        format!("let `{machine}` listen on port {}, or share the folder of {socket} with the proxy", refused.port)
+        format!("let {machine} listen on port {}, or share the folder of {socket} with the proxy", refused.port)
     };
-    let message = format!("`{machine}` does not listen on port {} but on a unix socket", refused.port);
+    let message = format!("{machine} does not listen on port {} but on a unix socket", refused.port);
     findings
         .add(level(refused.certainty), end.place, message)
         .label(format!("{} here", words::refusal(site, hop)))
