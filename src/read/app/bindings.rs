@@ -8,7 +8,7 @@ use crate::read::app::tokens::{Kind, Language, NONE, Piece, Tokens};
 /// One assignment, declaration or import of a name.
 #[derive(Clone, Debug)]
 pub struct Binding {
-    /// Token index of the name.
+    /// Token index of the name; of the keyword before a pattern.
     pub token: usize,
     /// `const`, `let`, `:=`: the name is new in its block.
     pub declares: bool,
@@ -182,7 +182,7 @@ impl<'t> Reader<'t> {
     fn assignment(&mut self, at: usize) -> usize {
         let operator = self.symbol(at + 1);
         let before = at.checked_sub(1).map_or("", |before| self.symbol(before));
-        if matches!(before, "." | "?." | "->" | "::" | ":") {
+        if matches!(before, "." | "?." | "->" | "::") {
             return at + 1;
         }
         // Python's `name: type = value`.
@@ -266,8 +266,12 @@ impl<'t> Reader<'t> {
             let renamed = self.symbol(at + 1) == ":";
             let local = if renamed { at + 2 } else { at };
             let default = (self.symbol(local + 1) == "=").then_some(local + 2);
-            if !key.is_empty() && !self.name(local).is_empty() {
-                self.add(local, true, Some(value), Part::Key(key, default));
+            let name = self.name(local).to_owned();
+            if !key.is_empty() && !name.is_empty() {
+                // The keyword stands for the name: the braces of the pattern are no block.
+                let (token, part) = (open - 1, Part::Key(key, default));
+                let binding = Binding { token, declares: true, value: Some(value), part, module: None, updates: false };
+                self.found.entry(name).or_default().push(binding);
             }
             while at < close && self.symbol(at) != "," {
                 at = self.partner(at).unwrap_or(at) + 1;

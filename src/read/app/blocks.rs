@@ -124,8 +124,8 @@ impl Reader<'_> {
         }
         // Behind the parameters there may be a type: `): Promise<void> {`.
         let close = (before.saturating_sub(8)..=before).rev().find(|at| {
-            self.symbol(*at) == ")"
-                || !(matches!(self.symbol(*at), ":" | "<" | ">" | ".") || !self.name(*at).is_empty())
+            let of_type = matches!(self.symbol(*at), ":" | "<" | ">" | ".") || !self.name(*at).is_empty();
+            !of_type
         });
         let Some(close) = close.filter(|at| self.symbol(*at) == ")") else { return };
         let Some(open) = self.partner(close) else { return };

@@ -75,10 +75,9 @@ impl Program<'_> {
     }
 
     fn method_value(&self, call: &Call, of: &Expression, method: &str, span: Span, at: usize) -> Value {
-        if method == "get" {
-            if let Some(value) = self.express_setting(call, of, at) {
-                return value;
-            }
+        let setting = if method == "get" { self.express_setting(call, of, at) } else { None };
+        if let Some(value) = setting {
+            return value;
         }
         let value = self.evaluate(of, at);
         match (method, &value) {

@@ -451,15 +451,15 @@ impl<'t> Parser<'t> {
         let first = self.at;
         let Some(close) = self.partner(first) else { return self.unreadable(first) };
         let (items, trailing_comma) = self.items(first + 1, close);
-        let mut items = items;
         self.at = close + 1;
-        if items.len() == 1 && !trailing_comma {
-            if let Some(argument) = items.pop() {
-                return argument.value;
+        let mut values: Vec<Expression> = items.into_iter().map(|item| item.value).collect();
+        match values.pop() {
+            Some(only) if values.is_empty() && !trailing_comma => only,
+            last => {
+                values.extend(last);
+                self.made(first, Shape::List(values))
             }
         }
-        let values = items.into_iter().map(|item| item.value).collect();
-        self.made(first, Shape::List(values))
     }
 
     /// An opening bracket without a partner: nothing behind it can be trusted.

@@ -18,6 +18,8 @@ pub mod ruby;
 pub mod rust;
 pub mod settings;
 pub mod supervisor;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 pub mod value;
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::read::app::bindings::Import;
 use crate::read::app::expression::{Expression, Shape};
 use crate::read::app::paths::absolute;
+use crate::read::app::documents::document;
 use crate::read::app::program::Program;
-use crate::read::app::tokens::{Kind, Language};
+use crate::read::app::tokens::Language;
 use crate::read::app::value::Value;
 use crate::read::surroundings::Found;
 use crate::source::{Lookup, Span, Text};
@@ -72,7 +73,7 @@ impl Program<'_> {
         let Shape::Member(of, _) = &call.callee.shape else { return false };
         match &of.shape {
             Shape::Name(name) => {
-                name.to_ascii_lowercase() == "dotenv"
+                name.eq_ignore_ascii_case("dotenv")
                     || self.bindings.get(name.as_str()).is_some_and(|bindings| {
                         bindings.iter().any(|binding| {
                             binding.module.as_ref().is_some_and(|import| import.module == "dotenv")
@@ -215,6 +216,7 @@ impl Program<'_> {
         let path = absolute(self.surroundings.directory, path.as_str());
         match (self.surroundings.file)(&path) {
             Found::File(text) if path.ends_with(".json") => json(&text, self, &path),
+            Found::File(text) if path.ends_with(".yml") || path.ends_with(".yaml") => document(&text),
             _ => Value::Unclear(span),
         }
     }
@@ -292,11 +294,6 @@ impl Program<'_> {
                 }
             })
             .collect()
-    }
-
-    /// A string stands at this token.
-    pub fn is_text(&self, at: usize) -> bool {
-        self.tokens.list.get(at).is_some_and(|token| token.kind == Kind::Text)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::read::app::listening::{Address, bind_of, parse_address};
 use crate::read::app::paths::{self, absolute};
+use crate::read::glob;
 use crate::read::surroundings::{Found, Listing};
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol, SocketAccess};
 use crate::source::{Span, Spanned, Text, TextBuilder};
@@ -194,50 +195,16 @@ fn set(settings: &mut BTreeMap<String, Setting>, key: String, value: Text) {
     }
 }
 
-/// The files that a glob in the last part of a path stands for, sorted. What may be missing is said in `open`.
+/// The files that a pattern stands for, sorted. What may be missing is said in `open`.
 pub fn expand(pattern: &str, list: &dyn Fn(&str) -> Listing, open: &mut Option<String>) -> Vec<String> {
-    let Some((folder, name)) = pattern.rsplit_once('/') else { return Vec::new() };
-    if folder.contains(['*', '?', '[']) {
-        open.get_or_insert(format!("the glob {pattern} is not followed"));
-        return Vec::new();
-    }
-    if !name.contains(['*', '?', '[']) {
+    if !glob::is_pattern(pattern) {
         return vec![pattern.to_owned()];
     }
-    let listing = list(if folder.is_empty() { "/" } else { folder });
-    if !listing.complete {
-        open.get_or_insert(format!("{folder} may hold other files"));
+    let matches = glob::expand(pattern, list);
+    if !matches.complete {
+        open.get_or_insert(format!("{pattern} may take other files"));
     }
-    let mut names: Vec<String> = listing.names.into_iter().filter(|file| matches_glob(name, file)).collect();
-    names.sort();
-    names.into_iter().map(|file| format!("{folder}/{file}")).collect()
-}
-
-/// glob(3) within one folder: `*`, `?`; a dot at the start is matched by a dot only.
-fn matches_glob(pattern: &str, name: &str) -> bool {
-    if name.starts_with('.') && !pattern.starts_with('.') {
-        return false;
-    }
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut at, mut from) = (0, 0);
-    // Where the last star stands, and how much of the name it has taken.
-    let mut star: Option<(usize, usize)> = None;
-    while from < name.len() {
-        if pattern.get(at) == Some(&'*') {
-            star = Some((at, from));
-            at += 1;
-        } else if pattern.get(at).is_some_and(|letter| *letter == '?' || *letter == name[from]) {
-            at += 1;
-            from += 1;
-        } else if let Some((back, taken)) = star {
-            star = Some((back, taken + 1));
-            at = back + 1;
-            from = taken + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[at..].iter().all(|letter| *letter == '*')
+    matches.paths
 }
 
 /// `$pool` stands for the pool's name.

@@ -336,10 +336,3 @@ impl<'p> Program<'p> {
         (current, place)
     }
 }
-
-impl Program<'_> {
-    /// The name was bound by an import.
-    pub fn imports_anything(&self, name: &str) -> bool {
-        self.bindings.get(name).into_iter().flatten().any(|binding| binding.module.is_some())
-    }
-}

@@ -185,9 +185,8 @@ fn by_form(program: &Program, collected: &mut Collected, expression: &Expression
     let Some(form) = matching else {
         // An application of unknown make, run with a host and a port all the same.
         let told = call.named("host").is_some() || call.named("port").is_some();
-        if called == "run" && told && !is_other_run(program, receiver) {
-            collected.unclear(program, "the framework", expression);
-        } else if called == "run" && matches!(receiver, Some("app" | "application" | "socketio")) {
+        let application = matches!(receiver, Some("app" | "application" | "socketio"));
+        if called == "run" && (application || told && !is_other_run(program, receiver)) {
             collected.unclear(program, "the framework", expression);
         }
         return;
@@ -259,8 +258,8 @@ fn plausible(program: &Program, form: &Form, receiver: Option<&str>, called: &st
         Some((made, _)) => {
             let path = made.path();
             let root = path.first().copied().unwrap_or("");
-            let from_package = imported_as(program, root, form.modules) || form.modules.contains(&root);
-            from_package || !program.imports_anything(root)
+            let other = |form: &Form| imported_as(program, root, form.modules) || form.modules.contains(&root);
+            other(form) || !FORMS.iter().any(other)
         }
         None => true,
     }

@@ -341,7 +341,7 @@ impl Reader<'_> {
         let form = Form {
             close: quote,
             width: if triple { 3 } else { 1 },
-            escapes: !raw && !(self.language == Language::Ruby && quote == b'\''),
+            escapes: !(raw || self.language == Language::Ruby && quote == b'\''),
             lines: triple || quote == b'`' || self.language == Language::Rust || marks.contains('@'),
             code: match self.language {
                 Language::JavaScript if quote == b'`' => Code::Dollar,
