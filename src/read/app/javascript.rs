@@ -2,7 +2,6 @@
 
 use crate::read::app::expression::{Call, Expression, Shape};
 use crate::read::app::listening::{Collected, Given, Site, call_name};
-use crate::read::app::paths;
 use crate::read::app::program::Program;
 use crate::read::app::value::Value;
 use crate::site::listener::{Bind, Protocol};
@@ -372,7 +371,7 @@ pub fn sources_of_build(path: &str) -> Vec<String> {
         }
         for source in [format!("src/{below}"), below.clone()] {
             for end in ["ts", "mts", "tsx", "js"] {
-                let candidate = paths::tidy(&format!("{lead}{before}{source}{stem}.{end}"));
+                let candidate = format!("{lead}{before}{source}{stem}.{end}").replace("/src/src/", "/src/");
                 if !candidates.contains(&candidate) {
                     candidates.push(candidate);
                 }

@@ -70,9 +70,7 @@ impl Collected {
             Given::Value(Value::Nothing(span)) => match site.default_port {
                 Some(port) => (port, call, Evidence::Default),
                 None => {
-                    let what =
-                        program.text.as_str().get(site.expression.range.clone()).map_or("", |_| "no port is set");
-                    self.anywhere.push(Spanned::new(what.to_owned(), span));
+                    self.anywhere.push(Spanned::new("no port is set".to_owned(), span));
                     return;
                 }
             },

@@ -4,6 +4,7 @@ pub mod bindings;
 pub mod blocks;
 pub mod calls;
 pub mod csharp;
+pub mod documents;
 pub mod evaluate;
 pub mod expression;
 pub mod go;

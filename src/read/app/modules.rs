@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::read::app::bindings::Import;
+use crate::read::app::documents::document;
 use crate::read::app::expression::{Expression, Shape};
 use crate::read::app::paths::absolute;
-use crate::read::app::documents::document;
 use crate::read::app::program::Program;
 use crate::read::app::tokens::Language;
 use crate::read::app::value::Value;

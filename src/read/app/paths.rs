@@ -23,8 +23,3 @@ pub fn socket(path: &str) -> String {
         None => path.to_owned(),
     }
 }
-
-/// Without doubled slashes and `src/src`.
-pub fn tidy(path: &str) -> String {
-    path.replace("//", "/").replace("/src/src/", "/src/")
-}

@@ -80,10 +80,6 @@ impl Settings {
         Settings { entries: Vec::new(), partial: None, format }
     }
 
-    fn not_read(format: Format, span: Span) -> Settings {
-        Settings { partial: Some(span), ..Settings::new(format) }
-    }
-
     fn normal(&self, key: &str) -> String {
         match self.format {
             Format::Uwsgi => key.replace('_', "-"),
@@ -191,7 +187,8 @@ pub fn settings(format: Format, path: &str, text: &Text, surroundings: &Surround
         Format::Uwsgi => uwsgi::read(path, text, surroundings),
         Format::Ini => plain::ini(text),
         Format::SpringProperties => spring::properties(text, surroundings),
-        Format::SpringYaml | Format::Yaml => Settings::not_read(format, text.whole()),
+        Format::SpringYaml => spring::yaml(text, surroundings),
+        Format::Yaml => plain::yaml(text),
         Format::Toml => plain::toml(text),
         Format::Env => plain::env(text),
     }

@@ -112,8 +112,11 @@ pub fn heard(name: &str, text: &str, variables: &[(&str, &str)]) -> String {
     answer
 }
 
+/// A program, variables, and what is heard.
+pub type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c str);
+
 /// Each text with what is heard; all differences are shown at once.
-pub fn check(name: &str, cases: &[(&str, &[(&str, &str)], &str)]) {
+pub fn check(name: &str, cases: &[Case]) {
     let mut differences = String::new();
     for (text, variables, expected) in cases {
         let answer = heard(name, text, variables);
@@ -123,4 +126,78 @@ pub fn check(name: &str, cases: &[(&str, &[(&str, &str)], &str)]) {
         }
     }
     assert!(differences.is_empty(), "{differences}");
+}
+
+/// Long and deep texts are read in time that grows with their length.
+#[test]
+fn large_programs_do_not_take_long() {
+    let pieces = [
+        "app.listen(",
+        "((((",
+        "{[(",
+        "`${",
+        "/[",
+        "if (a) { ",
+        "x = x + ",
+        "'",
+        "\"",
+        "f'{",
+        "listen(listen(",
+        "a.b(c).",
+        "app.listen(a, () => { ",
+        "a => ",
+        "a ? b : ",
+        "const {a, b = ",
+        "'''",
+        "\\",
+        "lambda: ",
+        "require('./a');",
+        "if x:\n ",
+        "#{",
+        "port = port\n",
+        "r#",
+        "/*",
+        "func(",
+        "|x| ",
+        "<A, ",
+    ];
+    for name in ["a.js", "a.py", "a.go", "a.rb", "a.rs", "a.cs"] {
+        for piece in pieces {
+            let path = format!("/app/{name}");
+            let begin = std::time::Instant::now();
+            let text = piece.repeat(30_000 / piece.len());
+            Machine::new(&[(&path, &text)], &[]).entry(&path, &[]);
+            assert!(begin.elapsed().as_secs() < 3, "{piece:?} in {name}: {:?}", begin.elapsed());
+        }
+    }
+}
+
+/// Real programs, where they are at hand: none makes the reader stumble.
+#[test]
+fn real_programs_are_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    if !folder.exists() {
+        println!("skipped: {} is not there", folder.display());
+        return;
+    }
+    let files = walkdir::WalkDir::new(&folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    let mut count = 0;
+    for entry in files {
+        let name = entry.path().to_string_lossy().into_owned();
+        if Language::of_path(&name).is_none() || entry.metadata().is_ok_and(|metadata| metadata.len() > 300_000) {
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(entry.path()) else { continue };
+        let path = format!("/app/{}", entry.file_name().to_string_lossy());
+        let machine = Machine::new(&[(&path, &text)], &[]);
+        let begin = std::time::Instant::now();
+        let found = machine.entry(&path, &[]);
+        assert!(begin.elapsed().as_secs() < 2, "{name}: {:?}", begin.elapsed());
+        println!("{name}\n    {}", machine.listening(&found.listening).replace('\n', "\n    "));
+        for place in &found.anywhere {
+            println!("    anywhere: {}", place.value);
+        }
+        count += 1;
+    }
+    println!("{count} programs");
 }

@@ -1,5 +1,6 @@
 //! Configuration files without a program's logic: ini, TOML, YAML, variables.
 
+use crate::read::app::documents::{document, is_damaged};
 use crate::read::app::settings::{Format, Setting, Settings};
 use crate::source::Text;
 use crate::syntax::env_file;
@@ -27,6 +28,16 @@ pub fn env(text: &Text) -> Settings {
             Setting::Unclear(value.whole())
         };
         settings.add(&entry.name.value, setting);
+    }
+    settings
+}
+
+/// Keys are joined with dots.
+pub fn yaml(text: &Text) -> Settings {
+    let mut settings = Settings::new(Format::Yaml);
+    settings.add_value("", &document(text));
+    if is_damaged(text) {
+        settings.partial = Some(text.whole());
     }
     settings
 }

@@ -1,5 +1,6 @@
 //! Spring's application.properties and application.yml, with placeholders and profiles.
 
+use crate::read::app::documents::{documents, is_damaged};
 use crate::read::app::settings::{Format, Setting, Settings};
 use crate::read::surroundings::Surroundings;
 use crate::source::{Lookup, Text, TextBuilder};
@@ -32,6 +33,27 @@ pub fn properties(text: &Text, surroundings: &Surroundings) -> Settings {
         }
     }
     joined(Format::SpringProperties, documents, surroundings)
+}
+
+/// Nested keys and dotted ones are the same.
+pub fn yaml(text: &Text, surroundings: &Surroundings) -> Settings {
+    let mut found = Vec::new();
+    for value in documents(text) {
+        let mut flat = Settings::new(Format::Yaml);
+        flat.add_value("", &value);
+        let mut document = Document::default();
+        for (key, setting) in flat.entries() {
+            if let Setting::Value(value) = setting {
+                document.entries.push((Text::fixed(key, value.whole()), value.clone()));
+            }
+        }
+        found.push(document);
+    }
+    let mut settings = joined(Format::SpringYaml, found, surroundings);
+    if is_damaged(text) {
+        settings.partial = Some(text.whole());
+    }
+    settings
 }
 
 fn joined(format: Format, documents: Vec<Document>, surroundings: &Surroundings) -> Settings {

@@ -83,6 +83,19 @@ fn spring_and_dotnet() {
         ),
         "1"
     );
+    let yaml = |text: &str, key: &str| setting(Format::SpringYaml, text, key, &[("SPRING_PROFILES_ACTIVE", "prod")]);
+    assert_eq!(yaml("server:\n  port: ${PORT:4100}\n  address: 127.0.0.1", "server.port"), "4100");
+    assert_eq!(yaml("server.address: 127.0.0.1", "server.address"), "127.0.0.1");
+    assert_eq!(
+        yaml(
+            "server:\n  port: 1\n---\nspring:\n  config:\n    activate:\n      on-profile: prod\nserver:\n  port: 2",
+            "server.port"
+        ),
+        "2"
+    );
+    assert_eq!(setting(Format::Yaml, "web:\n  port: 4100\n  hosts: [a, b]", "web.port", &[]), "4100");
+    assert_eq!(setting(Format::Yaml, "web:\n  port: 4100\n  hosts: [a, b]", "web.hosts", &[]), "a,b");
+    assert_eq!(setting(Format::Yaml, "web: [", "other", &[]), "?");
     let json = "{ \"Urls\": \"http://*:4100\", // where\n \"Kestrel\": { \"Endpoints\": { \"A\": { \"Url\": \"http://a:1\" }, \"B\": { \"Url\": \"http://b:2\" } } } }";
     assert_eq!(setting(Format::AppSettings, json, "urls", &[]), "http://*:4100");
     assert_eq!(setting(Format::AppSettings, json, "Kestrel:Endpoints:*:Url", &[]), "http://a:1,http://b:2");

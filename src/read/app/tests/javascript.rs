@@ -274,6 +274,11 @@ fn other_files_of_the_program() {
         ("/app/web/values.js", "export const port = 4200;"),
         ("/app/json.js", "const c = require('./c.json');\nrequire('http').createServer(x).listen(c.web.port)"),
         ("/app/c.json", "{ \"web\": { \"port\": 4300 } }"),
+        (
+            "/app/yaml.js",
+            "const conf = yaml.load(fs.readFileSync('./conf.yml', 'utf8'));\nrequire('http').createServer(x).listen(conf.port)",
+        ),
+        ("/app/conf.yml", "port: 4500\n"),
         ("/app/hidden.js", "require('./lost')"),
         ("/app/lost.js", "?"),
         (
@@ -291,6 +296,7 @@ fn other_files_of_the_program() {
     assert_eq!(heard("/app/server.js"), "127.0.0.1:4100 HTTP \"4100\"");
     assert_eq!(heard("/app/index.js"), "any:4200 HTTP \"4200\"");
     assert_eq!(heard("/app/json.js"), "any:4300 HTTP \"4300\"");
+    assert_eq!(heard("/app/yaml.js"), "any:4500 HTTP \"4500\"");
     assert_eq!(heard("/app/hidden.js"), "open: no listen call found in hidden.js, and /app/lost.js is not read");
     assert_eq!(heard("/app/dot.js"), "any:4400 HTTP \"4400\"");
     assert_eq!(heard("/app/dotless.js"), "open: the port of `createServer.listen` in dotless.js is not plain");
