@@ -11,6 +11,7 @@ pub mod go;
 pub mod javascript;
 pub mod listening;
 pub mod modules;
+pub mod parser;
 pub mod paths;
 pub mod php_fpm;
 pub mod program;
@@ -52,6 +53,9 @@ pub struct Entry {
     /// Calls that listen on any free port, and why: "no port is set". They make no listener.
     pub anywhere: Vec<Spanned<String>>,
     pub waits: Vec<Wait>,
+    /// No call that listens was found, neither here nor in the modules that could be read: the framework's own settings
+    /// decide, or something else does.
+    pub silent: bool,
 }
 
 /// Modules are followed this deep.
@@ -86,7 +90,8 @@ pub fn entry(file: &EntryFile, surroundings: &Surroundings) -> Entry {
         }
         level = next;
     }
-    if collected.nothing_seen() {
+    let silent = collected.nothing_seen();
+    if silent {
         let name = file.path.rsplit('/').next().unwrap_or(file.path);
         collected.open = Some(match unread {
             Some(module) => format!("no listen call found in {name}, and {module} is not read"),
@@ -94,7 +99,7 @@ pub fn entry(file: &EntryFile, surroundings: &Surroundings) -> Entry {
         });
     }
     let listening = Listening { listeners: collected.listeners, open: collected.open };
-    Entry { listening, anywhere: collected.anywhere, waits: collected.waits }
+    Entry { listening, anywhere: collected.anywhere, waits: collected.waits, silent }
 }
 
 fn collect(program: &Program, collected: &mut Collected) {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use crate::read::app::bindings::{Binding, bindings};
 use crate::read::app::blocks::{Block, Blocks, blocks};
-use crate::read::app::expression::{Expression, Parser, Shape};
+use crate::read::app::expression::{Expression, Shape};
+use crate::read::app::parser::Parser;
 use crate::read::app::tokens::{Kind, Language, NONE, Tokens, tokens};
 use crate::read::surroundings::Surroundings;
 use crate::source::{Span, Text};
