@@ -3,13 +3,17 @@
 pub mod address;
 pub mod app;
 pub mod catalogue;
+pub mod container;
 pub mod envsubst;
 pub mod glob;
+pub mod host;
 pub mod image;
+pub mod machine_files;
 pub mod nginx;
 pub mod process;
 pub mod snapshot;
 pub mod stand_alone;
+pub mod starting;
 pub mod surroundings;
 pub mod trees;
 

@@ -1,0 +1,233 @@
+//! A container before it is a machine: its image, files, variables, and the processes that its start leaves running.
+
+use std::collections::BTreeMap;
+
+use crate::read::catalogue;
+use crate::read::catalogue::image::ImageFacts;
+use crate::read::image::files::join;
+use crate::read::image::{Base, Image, StartForm, build};
+use crate::read::machine_files::{MachineFiles, MountedFiles};
+use crate::read::process::{self, Process, Start, Started};
+use crate::read::snapshot::Tree as Snapshot;
+use crate::read::starting;
+use crate::read::surroundings::{Found, Surroundings};
+use crate::site::listener::Listening;
+use crate::source::{Lookup, Sources, Span, Text};
+
+/// What a service says of its container.
+pub struct Blueprint {
+    /// Where it is declared; blamed for what no other text decides.
+    pub place: Span,
+    pub image: Option<Text>,
+    pub build: Option<Build>,
+    pub entrypoint: Option<Start>,
+    pub command: Option<Start>,
+    /// Later ones win.
+    pub environment: Vec<(String, Lookup)>,
+    /// A file of variables is not visible, so any variable may be set.
+    pub environment_is_open: bool,
+    pub directory: Option<Text>,
+    pub mounts: Vec<MountedFiles>,
+}
+
+/// How its image is built from files of the snapshot.
+pub struct Build {
+    /// A folder of the snapshot; `None`: it lies elsewhere.
+    pub context: Option<String>,
+    /// `None`: it is not in the snapshot.
+    pub dockerfile: Option<Text>,
+    pub target: Option<String>,
+    pub arguments: Vec<(String, Lookup)>,
+    pub place: Span,
+}
+
+pub struct Container<'s> {
+    pub files: MachineFiles<'s>,
+    /// What is known of the image, or of the image that its own is built from.
+    pub facts: Option<ImageFacts>,
+    pub variables: BTreeMap<String, Lookup>,
+    /// Variables may be set that are not listed.
+    pub variables_are_open: bool,
+    pub directory: String,
+    pub start: Option<Start>,
+    pub started: Started,
+    /// The image, in words for people, and where it is named.
+    pub image_place: Span,
+}
+
+impl<'s> Container<'s> {
+    pub fn of(sources: &'s Sources, blueprint: Blueprint) -> Container<'s> {
+        let image = blueprint.build.as_ref().and_then(|build| read_image(sources, build));
+        let base = match (&blueprint.build, &image) {
+            (None, _) => blueprint.image.clone(),
+            (Some(_), Some(image)) => match &image.base {
+                Base::Image(reference) => Some(reference.clone()),
+                Base::Scratch | Base::Unknown(_) => None,
+            },
+            (Some(_), None) => None,
+        };
+        let from_scratch = image.as_ref().is_some_and(|image| matches!(image.base, Base::Scratch));
+        let facts = base.as_ref().and_then(|reference| catalogue::image(reference.as_str()));
+        let image_place = base.as_ref().map_or(blueprint.place, Text::whole);
+        let variables_are_open = blueprint.environment_is_open || (facts.is_none() && !from_scratch);
+        let variables = variables(facts.as_ref(), image_place, image.as_ref(), blueprint.environment);
+        let known = known_trees(facts.as_ref(), image.as_ref());
+        let directory = directory(&blueprint.directory, image.as_ref(), facts.as_ref());
+        let start = start(&blueprint.entrypoint, &blueprint.command, image.as_ref(), facts.as_ref(), image_place);
+        let files = MachineFiles {
+            snapshot: Snapshot { sources, root: None },
+            root: None,
+            known,
+            place: image_place,
+            empty: from_scratch,
+            image,
+            mounts: blueprint.mounts,
+            started: None,
+        };
+        let mut container = Container {
+            files,
+            facts,
+            variables,
+            variables_are_open,
+            directory,
+            start,
+            started: Started::default(),
+            image_place,
+        };
+        container.files.started = starting::changes(&container);
+        container.started = container.follow();
+        container
+    }
+
+    fn follow(&self) -> Started {
+        let Some(start) = &self.start else {
+            return Started { processes: Vec::new(), open: Some("what its image starts is not known".to_owned()) };
+        };
+        let mut started = self.with_surroundings(|surroundings| process::start(start, surroundings));
+        if self.facts.is_none() && !self.files.empty && started.processes.is_empty() && started.open.is_none() {
+            started.open = Some("what its image starts is not known".to_owned());
+        }
+        started
+    }
+
+    pub fn with_surroundings<T>(&self, run: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        let variable = |name: &str| self.variable(name);
+        let file = |path: &str| self.files.find(path);
+        let list = |path: &str| self.files.list(path);
+        run(&Surroundings { directory: &self.directory, variable: &variable, file: &file, list: &list })
+    }
+
+    pub fn variable(&self, name: &str) -> Lookup {
+        match self.variables.get(name) {
+            Some(value) => value.clone(),
+            None if self.variables_are_open => Lookup::Unknown,
+            None => Lookup::Unset,
+        }
+    }
+
+    /// What everything that was started listens on; `read` answers for programs with a configuration of their own.
+    pub fn listening(&self, read: &dyn Fn(&Process) -> Option<Listening>) -> (Listening, Vec<usize>) {
+        let mut all = Listening { listeners: Vec::new(), open: self.started.open.clone() };
+        let mut owners = Vec::new();
+        for (number, process) in self.started.processes.iter().enumerate() {
+            let one = read(process).unwrap_or_else(|| self.listening_of(process));
+            for listener in one.listeners {
+                if !all.listeners.contains(&listener) {
+                    all.listeners.push(listener);
+                    owners.push(number);
+                }
+            }
+            all.open = all.open.or(one.open);
+            if process.conditional {
+                all.open.get_or_insert_with(|| format!("whether `{}` starts depends on a condition", process.name));
+            }
+        }
+        (all, owners)
+    }
+
+    fn listening_of(&self, process: &Process) -> Listening {
+        self.with_surroundings(|surroundings| process::listening::listening(process, surroundings))
+    }
+
+    /// Whether a program is on the machine, where that is known.
+    pub fn has_tool(&self, tool: &str) -> Option<bool> {
+        let installed = self.files.image.iter().flat_map(|image| &image.installed);
+        for package in installed {
+            if catalogue::package(package.manager, &package.name.value).has.iter().any(|name| name == tool) {
+                return Some(true);
+            }
+        }
+        let in_path =
+            |folder: &&str| !matches!(self.files.find(&format!("{folder}/{tool}")), Found::Absent | Found::Unknown);
+        if ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].iter().any(|folder| in_path(folder)) {
+            return Some(true);
+        }
+        if self.files.empty {
+            return Some(false);
+        }
+        catalogue::has_tool(self.facts.as_ref()?, tool)
+    }
+}
+
+fn read_image(sources: &Sources, plan: &Build) -> Option<Image> {
+    let lookup = |name: &str| {
+        let found = plan.arguments.iter().rev().find(|(argument, _)| argument == name);
+        found.map_or(Lookup::Unset, |(_, value)| value.clone())
+    };
+    let context = plan.context.as_deref()?;
+    Some(build(sources, context, plan.dockerfile.as_ref()?, plan.target.as_deref(), &lookup))
+}
+
+fn variables(
+    facts: Option<&ImageFacts>,
+    place: Span,
+    image: Option<&Image>,
+    own: Vec<(String, Lookup)>,
+) -> BTreeMap<String, Lookup> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in facts.iter().flat_map(|facts| &facts.environment) {
+        variables.insert(name.clone(), Lookup::Value(Text::fixed(value, place)));
+    }
+    for (name, value) in image.iter().flat_map(|image| &image.environment) {
+        variables.insert(name.value.clone(), value.clone().map_or(Lookup::Unknown, Lookup::Value));
+    }
+    variables.extend(own);
+    variables
+}
+
+fn known_trees(facts: Option<&ImageFacts>, image: Option<&Image>) -> Vec<catalogue::tree::Tree> {
+    let of_image = facts.iter().flat_map(|facts| &facts.trees).filter_map(|name| catalogue::tree(name)).cloned();
+    let packages = image.iter().flat_map(|image| &image.installed);
+    let of_packages = packages.flat_map(|package| catalogue::package(package.manager, &package.name.value).trees);
+    of_image.chain(of_packages).collect()
+}
+
+fn directory(own: &Option<Text>, image: Option<&Image>, facts: Option<&ImageFacts>) -> String {
+    let base = facts.and_then(|facts| facts.directory.as_deref()).unwrap_or("/");
+    let built = image.and_then(|image| image.working_directory.as_ref());
+    let directory = match (own, built) {
+        (Some(own), _) => own.as_str(),
+        (None, Some(built)) => built.as_str(),
+        (None, None) => base,
+    };
+    join(base, directory)
+}
+
+fn start(
+    entrypoint: &Option<Start>,
+    command: &Option<Start>,
+    image: Option<&Image>,
+    facts: Option<&ImageFacts>,
+    place: Span,
+) -> Option<Start> {
+    let of_image = |start: &crate::read::image::Start| match &start.form {
+        StartForm::Exec(words) => Start::Exec(words.clone()),
+        StartForm::Shell { text, .. } => Start::Shell(text.clone()),
+    };
+    let built_entrypoint = image.and_then(|image| image.entrypoint.as_ref()).map(of_image);
+    let built_command = image.and_then(|image| image.command.as_ref()).map(of_image);
+    // As Docker has it, an entrypoint of the service takes the command of the image away.
+    let command = command.clone().or(if entrypoint.is_some() { None } else { built_command });
+    let entrypoint = entrypoint.clone().or(built_entrypoint);
+    process::container_start(facts, place, entrypoint.as_ref(), command.as_ref())
+}

@@ -1,0 +1,274 @@
+//! What a container's start writes before anything listens: templates that its entrypoint fills in, and the files that
+//! its start script makes with `envsubst`, `cp` and redirections.
+
+use crate::read::catalogue::tree::Templates;
+use crate::read::container::Container;
+use crate::read::envsubst::{Leftover, Substituted, Which, names, substitute};
+use crate::read::image::files::join;
+use crate::read::image::{Base, Change, Image};
+use crate::read::process::Start;
+use crate::read::surroundings::Found;
+use crate::source::{Lookup, Span, Text};
+use crate::syntax::command_line::{Command, Script, Word, shell};
+
+/// Folders of templates below each other.
+const DEPTH: usize = 6;
+
+/// The changes, as an image that holds nothing else; `None` when there are none.
+pub fn changes(container: &Container<'_>) -> Option<Image> {
+    let mut changes: Vec<Change> = rendered(container).into_iter().map(|it| it.change).collect();
+    if let Some(script) = script(container) {
+        changes.extend(written(container, &script).into_iter().map(|it| it.change));
+    }
+    if changes.is_empty() {
+        return None;
+    }
+    Some(Image {
+        base: Base::Scratch,
+        stage_place: container.image_place,
+        environment: Vec::new(),
+        exposed: Vec::new(),
+        entrypoint: None,
+        command: None,
+        working_directory: None,
+        user: None,
+        healthcheck: None,
+        changes,
+        installed: Vec::new(),
+        commands: Vec::new(),
+        unresolved: Vec::new(),
+        ignored: Default::default(),
+        problems: Vec::new(),
+    })
+}
+
+/// A file that is made from a template.
+pub struct Rendered {
+    pub change: Change,
+    pub leftovers: Vec<Leftover>,
+}
+
+/// Every file that the start makes from a template, with the expressions that were left over.
+pub fn templates(container: &Container<'_>) -> Vec<Rendered> {
+    let mut all = rendered(container);
+    if let Some(script) = script(container) {
+        all.extend(written(container, &script));
+    }
+    all
+}
+
+/// The official nginx image fills templates in when its own entrypoint starts nginx
+/// (docker-entrypoint.d/20-envsubst-on-templates.sh).
+fn rendered(container: &Container<'_>) -> Vec<Rendered> {
+    let Some(spec) = container.files.known.iter().rev().find_map(|tree| tree.templates.as_ref()) else {
+        return Vec::new();
+    };
+    if !runs_entrypoint(container) {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    let Some(from) = setting(container, &spec.from_variable, &spec.from) else { return all };
+    let kinds = [
+        Some((&spec.suffix_variable, &spec.suffix, &spec.to_variable, &spec.to)),
+        spec.stream.as_ref().map(|it| (&it.suffix_variable, &it.suffix, &it.to_variable, &it.to)),
+    ];
+    let paths = below(container, &from, DEPTH);
+    for (suffix_variable, suffix, to_variable, to) in kinds.into_iter().flatten() {
+        let Some(suffix) = setting(container, suffix_variable, suffix) else { continue };
+        let Some(to) = setting(container, to_variable, to) else { continue };
+        for path in &paths {
+            let Some(name) = path.strip_suffix(suffix.as_str()) else { continue };
+            let Some(rest) = name.strip_prefix(from.as_str()) else { continue };
+            let Found::File(template) = container.files.find(path) else { continue };
+            let lookup = |name: &str| filtered(container, spec, name);
+            let Substituted { text, leftovers } = substitute(&template, &Which::Set, &lookup);
+            let place = template.whole();
+            let change = Change::Write { path: join(&to, rest.trim_start_matches('/')), text, append: false, place };
+            all.push(Rendered { change, leftovers });
+        }
+    }
+    all
+}
+
+/// The image's entrypoint runs only when nothing replaces it and the command is the proxy itself.
+fn runs_entrypoint(container: &Container<'_>) -> bool {
+    let Some(Start::Exec(words)) = &container.start else { return false };
+    let own = container.facts.as_ref().and_then(|facts| facts.entrypoint.as_ref()).and_then(|words| words.first());
+    let first = words.first().map(|word| word.as_str().rsplit('/').next().unwrap_or_default().to_owned());
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    own.map(|own| name(own)) == first
+        && words.get(1).is_some_and(|word| matches!(name(word.as_str()).as_str(), "nginx" | "nginx-debug"))
+}
+
+fn setting(container: &Container<'_>, variable: &str, default: &str) -> Option<String> {
+    match container.variable(variable) {
+        Lookup::Value(text) => Some(text.to_string()),
+        Lookup::Unset => Some(default.to_owned()),
+        // An env file that is not visible hardly ever moves the folders of the image.
+        Lookup::Unknown => Some(default.to_owned()),
+    }
+}
+
+/// A variable as the entrypoint sees it: those that the filter does not let through are not replaced.
+fn filtered(container: &Container<'_>, spec: &Templates, name: &str) -> Lookup {
+    match container.variable(&spec.filter_variable) {
+        Lookup::Value(filter) if !filter.as_str().is_empty() => match takes(filter.as_str(), name) {
+            Some(true) => container.variable(name),
+            Some(false) => Lookup::Unset,
+            None => Lookup::Unknown,
+        },
+        _ => container.variable(name),
+    }
+}
+
+/// Whether a simple regular expression (`^WEB_`, `API|HOST`, `_URL$`) is found in a name; `None`: it is not simple.
+fn takes(filter: &str, name: &str) -> Option<bool> {
+    let mut found = false;
+    for part in filter.trim_matches(['(', ')']).split('|') {
+        let (start, part) = part.strip_prefix('^').map_or((false, part), |part| (true, part));
+        let (end, part) = part.strip_suffix('$').map_or((false, part), |part| (true, part));
+        let part = part.trim_end_matches(".*");
+        if !part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return None;
+        }
+        found |= match (start, end) {
+            (true, true) => name == part,
+            (true, false) => name.starts_with(part),
+            (false, true) => name.ends_with(part),
+            (false, false) => name.contains(part),
+        };
+    }
+    Some(found)
+}
+
+fn below(container: &Container<'_>, folder: &str, depth: usize) -> Vec<String> {
+    let mut paths = Vec::new();
+    if depth == 0 {
+        return paths;
+    }
+    for name in container.files.list(folder).names {
+        let path = join(folder, &name);
+        match container.files.find(&path) {
+            Found::Directory => paths.extend(below(container, &path, depth - 1)),
+            Found::File(_) | Found::Opaque => paths.push(path),
+            Found::Absent | Found::Unknown => {}
+        }
+    }
+    paths
+}
+
+/// The script that a container's start consists of: a shell line, `sh -c '…'`, or a file of the machine.
+pub fn script(container: &Container<'_>) -> Option<Script> {
+    let words = match container.start.as_ref()? {
+        Start::Shell(text) => return Some(shell(text)),
+        Start::Exec(words) => words,
+    };
+    let name = |word: &Text| word.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+    let start = words.iter().position(|word| !is_wrapper(&name(word)))?;
+    let first = &words[start];
+    if matches!(name(first).as_str(), "sh" | "bash" | "ash" | "dash") {
+        let second = words.get(start + 1)?;
+        if second.as_str().starts_with('-') {
+            let has_c = second.as_str().contains('c') && !second.as_str().starts_with("--");
+            return words.get(start + 2).filter(|_| has_c).map(shell);
+        }
+        return file_script(container, second);
+    }
+    file_script(container, first)
+}
+
+fn is_wrapper(name: &str) -> bool {
+    matches!(name, "tini" | "dumb-init" | "--" | "docker-entrypoint.sh" | "-s" | "-g")
+}
+
+fn file_script(container: &Container<'_>, word: &Text) -> Option<Script> {
+    let path = word.as_str();
+    let candidates = if path.contains('/') {
+        vec![join(&container.directory, path)]
+    } else {
+        ["/usr/local/bin", "/usr/bin", "/"].iter().map(|folder| join(folder, path)).collect()
+    };
+    let text = candidates.iter().find_map(|path| match container.files.find(path) {
+        Found::File(text) => Some(text),
+        _ => None,
+    })?;
+    let first_line = text.as_str().lines().next().unwrap_or_default();
+    let is_shell = first_line.starts_with("#!") && first_line.contains("sh") || path.ends_with(".sh");
+    is_shell.then(|| shell(&text))
+}
+
+/// The files that the commands of a script write.
+fn written(container: &Container<'_>, script: &Script) -> Vec<Rendered> {
+    let lookup = |name: &str| container.variable(name);
+    let mut all = Vec::new();
+    for command in &script.commands {
+        let words: Vec<Option<Text>> = command.words.iter().map(|word| word.expand(&lookup)).collect();
+        let name = words
+            .first()
+            .cloned()
+            .flatten()
+            .map_or(String::new(), |word| word.as_str().rsplit('/').next().unwrap_or_default().to_owned());
+        let path_of = |word: &Word| word.expand(&lookup).map(|text| join(&container.directory, text.as_str()));
+        let output = command.redirections.iter().find(|it| matches!(it.operator.as_str(), ">" | ">>" | ">|"));
+        if let Some(path) = output.and_then(|it| path_of(&it.target)) {
+            if path.starts_with("/dev/") || path.starts_with("/proc/") {
+                continue;
+            }
+            let change = match (name.as_str(), command.conditional) {
+                ("envsubst", false) => substituted(container, command, &words, &path),
+                _ => None,
+            };
+            all.push(change.unwrap_or_else(|| unknown(path, command.span)));
+            continue;
+        }
+        let arguments: Vec<&Text> = words.iter().skip(1).flatten().filter(|it| !it.as_str().starts_with('-')).collect();
+        match (name.as_str(), arguments.as_slice()) {
+            ("cp" | "mv", [from, to]) => {
+                let (from, to) = (join(&container.directory, from.as_str()), join(&container.directory, to.as_str()));
+                let to = match container.files.find(&to) {
+                    Found::Directory => join(&to, from.rsplit('/').next().unwrap_or_default()),
+                    _ => to,
+                };
+                all.push(match (container.files.find(&from), command.conditional) {
+                    (Found::File(text), false) => Rendered {
+                        change: Change::Write { path: to, text, append: false, place: command.span },
+                        leftovers: Vec::new(),
+                    },
+                    _ => unknown(to, command.span),
+                });
+            }
+            ("rm", paths) if !command.conditional => {
+                all.extend(paths.iter().map(|path| Rendered {
+                    change: Change::Remove { path: join(&container.directory, path.as_str()), place: command.span },
+                    leftovers: Vec::new(),
+                }));
+            }
+            ("sed", [.., path]) if words.iter().flatten().any(|it| it.as_str().starts_with("-i")) => {
+                all.push(unknown(join(&container.directory, path.as_str()), command.span));
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+fn substituted(container: &Container<'_>, command: &Command, words: &[Option<Text>], path: &str) -> Option<Rendered> {
+    let input = command.redirections.iter().find(|it| it.operator == "<")?;
+    let lookup = |name: &str| container.variable(name);
+    let from = input.target.expand(&lookup)?;
+    let Found::File(template) = container.files.find(&join(&container.directory, from.as_str())) else { return None };
+    // The list is quoted, or the shell would have replaced it.
+    let list = command.words.get(1).and_then(Word::literal);
+    if list.is_none() && words.len() > 1 {
+        return None;
+    }
+    let which = list.map_or(Which::All, |list| Which::Listed(names(list.as_str())));
+    let Substituted { text, leftovers } = substitute(&template, &which, &lookup);
+    let change = Change::Write { path: path.to_owned(), text, append: false, place: command.span };
+    Some(Rendered { change, leftovers })
+}
+
+fn unknown(path: String, place: Span) -> Rendered {
+    let why = "the start script writes it";
+    Rendered { change: Change::Unknown { path: Some(path), place, why }, leftovers: Vec::new() }
+}
