@@ -1,7 +1,8 @@
 //! `COPY` and `ADD`: from the build context, another stage, another image, a here-document.
 
+use crate::read::glob::is_pattern;
 use crate::read::image::files::{Start, find, followed, join, parent, transferred};
-use crate::read::image::glob::{is_pattern, matches};
+use crate::read::image::glob::matches;
 use crate::read::image::stage::{Build, Stage};
 use crate::read::image::{Base, Change, CopySource, Image};
 use crate::source::{Entry, Sources, Span};
@@ -9,6 +10,12 @@ use crate::syntax::command_line::{Part, Word};
 use crate::syntax::dockerfile::{CopySource as Written, Instruction};
 
 const MOST_SOURCES: usize = 1_000;
+
+/// A target with the suffix of what is copied is the file itself, and no folder.
+fn same_suffix(name: &str, target: &str) -> bool {
+    let suffix = |name: &str| name.rfind('.').filter(|at| *at > 0).map(|at| name[at..].to_owned());
+    suffix(name).is_some_and(|known| suffix(parent(target).1) == Some(known))
+}
 
 /// Where a `COPY` puts what it copies.
 struct Target {
@@ -110,7 +117,10 @@ impl Target {
     /// Where a file of this name lands, and where else it lands if the base image has a folder at the first.
     fn of_file(&self, name: &str) -> (String, Option<String>) {
         let inside = join(&self.path, name);
-        if self.folder { (inside, None) } else { (self.path.clone(), Some(inside)) }
+        match self.folder {
+            true => (inside, None),
+            false => (self.path.clone(), Some(inside).filter(|_| !same_suffix(name, &self.path))),
+        }
     }
 
     fn put(&self, stage: &mut Stage, source: CopySource, name: &str) {

@@ -1,6 +1,7 @@
 //! What the changes of an image make of a path. The base image's own files are not known here: that is [`Start::Untouched`].
 
-use crate::read::image::glob::{component, is_pattern, matches};
+use crate::read::glob::is_pattern;
+use crate::read::image::glob::{component, matches};
 use crate::read::image::sed::edited;
 use crate::read::image::{Change, CopySource, Image};
 use crate::source::{Entry, FileState, Sources, Text, TextBuilder};
@@ -105,7 +106,8 @@ pub fn parent(path: &str) -> (&str, &str) {
     }
 }
 
-/// What the image has at `path`. Links are not followed.
+/// What the image has at `path`. Links are not followed. A file whose [`Change::Copy`] has an `inside` is found at both
+/// of its places: only who knows the base image can tell which of them it is.
 pub fn find<'i>(image: &'i Image, sources: &Sources, path: &str) -> Content<'i> {
     let mut then = Vec::new();
     for change in image.changes.iter().rev() {

@@ -7,10 +7,6 @@ pub fn matches(pattern: &str, path: &str) -> bool {
     wild(&pattern, &path, |part| *part == "**", |pattern, name| component(pattern, name))
 }
 
-pub fn is_pattern(path: &str) -> bool {
-    path.contains(['*', '?', '['])
-}
-
 /// One part of a path.
 pub fn component(pattern: &str, name: &str) -> bool {
     let pattern = pieces(pattern);

@@ -1,6 +1,6 @@
-//! What `echo`, `printf` and `envsubst` print, as far as every shell agrees on it.
+//! What `echo` and `printf` print, as far as every shell agrees on it.
 
-use crate::source::{Lookup, Span, Text, TextBuilder};
+use crate::source::{Span, Text, TextBuilder};
 
 /// `echo`: shells differ about backslashes and about `-e`, so a text with either is not known.
 pub fn echo(arguments: &[Text], place: Span) -> Option<Text> {
@@ -78,41 +78,4 @@ fn formatted<'w>(format: &Text, mut words: &'w [Text], builder: &mut TextBuilder
         at += 2;
     }
     Some(words)
-}
-
-/// `envsubst`: replaces `$NAME` and `${NAME}`, all of them or those that `chosen` names. `None` when a value is not known.
-pub fn substituted(text: &Text, chosen: Option<&str>, lookup: &dyn Fn(&str) -> Lookup) -> Option<Text> {
-    let chosen: Option<Vec<&str>> = chosen.map(|chosen| variables(chosen).map(|(_, name)| name).collect());
-    let source = text.as_str();
-    let mut builder = TextBuilder::default();
-    let mut from = 0;
-    for (range, name) in variables(source) {
-        if chosen.as_ref().is_some_and(|chosen| !chosen.contains(&name)) {
-            continue;
-        }
-        builder.push(text, from..range.start);
-        match lookup(name) {
-            Lookup::Value(value) => builder.push_fixed(value.as_str(), text.span(range.clone())),
-            Lookup::Unset => {}
-            Lookup::Unknown => return None,
-        }
-        from = range.end;
-    }
-    builder.push(text, from..source.len());
-    Some(builder.finish(text.whole()))
-}
-
-/// Each `$NAME` and `${NAME}` of a text.
-fn variables(source: &str) -> impl Iterator<Item = (std::ops::Range<usize>, &str)> {
-    source.match_indices('$').filter_map(|(at, _)| {
-        let rest = &source[at + 1..];
-        let brace = rest.starts_with('{');
-        let name = &rest[usize::from(brace)..];
-        let end = name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(name.len());
-        let name = &name[..end];
-        let closed = !brace || rest[1 + end..].starts_with('}');
-        let named = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-        let length = 1 + end + 2 * usize::from(brace);
-        (named && closed).then_some((at..at + length, name))
-    })
 }
