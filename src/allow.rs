@@ -77,7 +77,7 @@ fn covers(word: &str, id: &str) -> bool {
 
 /// Whether the finding is allowed. Everything that allows it is used by that.
 fn take(sources: &Sources, finding: &Finding, allowed: &mut Allowed) -> bool {
-    let (line, _) = sources.position(finding.span.file, finding.span.start);
+    let line = sources.get(finding.span.file).line_starts().partition_point(|start| *start <= finding.span.start);
     let family = finding.rule.split_once('/').map_or("", |(family, _)| family);
     let mut is_allowed = false;
     for (line, word) in [(line, finding.rule), (line, family), (0, finding.rule), (0, family)] {

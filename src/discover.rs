@@ -52,11 +52,10 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Reads the files that somebody asked for. False when there was none.
-    pub fn read_wanted(&mut self, folder: &Path) -> bool {
+    /// Reads files that somebody asks for, as far as they are there and were not read. False when there was none.
+    pub fn read_too(&mut self, folder: &Path, paths: Vec<String>) -> bool {
         let is_new = |path: &String| self.sources.entry(path) == Some(&Entry::File(FileState::NotRead));
-        let wanted: Vec<_> =
-            self.sources.wanted().into_iter().filter(is_new).map(|path| (path, names::LARGEST)).collect();
+        let wanted: Vec<_> = paths.into_iter().filter(is_new).map(|path| (path, names::LARGEST)).collect();
         self.read(folder, &wanted);
         !wanted.is_empty()
     }
@@ -64,6 +63,7 @@ impl Snapshot {
     /// Records every entry; gives the files to read at once, with the size up to which they are.
     fn walk(&mut self, folder: &Path) -> Result<Vec<(String, u64)>, String> {
         let mut candidates = Vec::new();
+        let mut links = Vec::new();
         self.sources.add_entry("", Entry::Directory { listed: true });
         let is_whole_machine = folder.parent().is_none();
         let mut walk = WalkDir::new(folder).into_iter();
@@ -103,8 +103,7 @@ impl Snapshot {
                 }
                 self.sources.add_entry(&path, Entry::Directory { listed: !pruned });
             } else if kind.is_symlink() {
-                let says = fs::read_link(entry.path()).map(|target| target.to_string_lossy().into_owned());
-                self.sources.add_entry(&path, Entry::Link(says.unwrap_or_default()));
+                links.push((path, entry.into_path()));
             } else if kind.is_file() {
                 if let Some(row) = names::read_at_once(&path) {
                     candidates.push((path.clone(), row.largest));
@@ -117,7 +116,45 @@ impl Snapshot {
                 self.sources.add_entry(&path, Entry::Special);
             }
         }
+        for (path, on_disk) in &links {
+            self.add_link(folder, path, on_disk);
+        }
+        for (path, _) in &links {
+            self.tell_about_link(path);
+        }
         Ok(candidates)
+    }
+
+    /// A link with a full path that leads into the folder itself is recorded as a relative one: the snapshot does not know
+    /// where it was taken.
+    fn add_link(&mut self, folder: &Path, path: &str, on_disk: &Path) {
+        let says = fs::read_link(on_disk).unwrap_or_default();
+        let says = match says.strip_prefix(folder) {
+            Ok(inside) if folder.parent().is_some() => {
+                let up = "../".repeat(path.matches('/').count());
+                format!("{up}{}", inside.to_string_lossy())
+            }
+            _ => says.to_string_lossy().into_owned(),
+        };
+        self.sources.add_entry(path, Entry::Link(says));
+    }
+
+    /// Links are not followed out of the folder; where the name matters, people are told.
+    fn tell_about_link(&mut self, path: &str) {
+        let Some(Entry::Link(says)) = self.sources.entry(path) else { return };
+        let leads_out = match says.strip_prefix('/') {
+            // In the copy of a server's files, the folder stands for `/`.
+            Some(from_root) => self.sources.entry(from_root.trim_end_matches('/')).is_none(),
+            None => {
+                let depth = path.matches('/').count();
+                let ups = says.split('/').take_while(|part| *part == "..").count();
+                ups > depth
+            }
+        };
+        if leads_out && names::read_at_once(path).is_some() {
+            let reason = format!("a link to `{says}`, which is not in the folder that is checked");
+            self.not_read(path, &reason);
+        }
     }
 
     fn unreadable_folder(&mut self, folder: &Path, error: &walkdir::Error) -> Result<(), String> {

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod coverage;
 pub mod discover;
 pub mod finding;
+pub mod judge;
 pub mod read;
 pub mod report;
 #[path = "../rules/mod.rs"]

@@ -1,9 +1,8 @@
 //! The command as people and scripts meet it: exit statuses, formats, bad usage, and folders that are not as they should be.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -312,10 +311,11 @@ fn many_files_come_in_the_same_order_every_time() {
 
 #[cfg(unix)]
 mod unix {
+    use std::ffi::OsStr;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::os::unix::net::UnixListener;
 
-    use super::{Folder, OsStr, Path, WARNS, fs, reason};
+    use super::{Folder, WARNS, fs, reason};
 
     #[test]
     fn links_are_not_followed() {
@@ -332,7 +332,13 @@ mod unix {
         let findings = document["findings"].as_array().cloned().unwrap_or_default();
         let files: Vec<_> = findings.iter().map(|finding| finding["file"].as_str()).collect();
         assert_eq!(files, [Some("sites-available/shop")]);
-        // Of a link, the file behind it is shown; here its project is the folder that the link lies in.
+        let elsewhere =
+            format!("a link to `{}/nginx.conf`, which is not in the folder that is checked", outside.0.display());
+        assert_eq!(reason(&document, "nginx.conf"), elsewhere);
+        assert_eq!(folder.json(&["sites-enabled/shop"])["findings"][0]["file"], "sites-available/shop");
+        assert!(reason(&folder.json(&["nginx.conf"]), "nginx.conf").starts_with("a link to "));
+        fs::write(folder.0.join("compose.yaml"), "").expect("a file in the folder");
+        assert_eq!(folder.json(&["sites-enabled/shop"])["findings"][0]["file"], "sites-available/shop");
         assert_eq!(folder.run(&["self"]).status, Some(2));
         assert_eq!(folder.json(&["outside"])["findings"][0]["file"], "outside/nginx.conf");
     }
@@ -365,7 +371,6 @@ mod unix {
         drop(listener);
         assert_eq!(reason(&document, "app.conf"), "a socket, pipe or device, not a file");
         assert_eq!(folder.run(&["app.conf"]).complaint(), "`app.conf` is neither a file nor a folder");
-        assert!(Path::new("/dev/null").exists());
         assert_eq!(folder.run(&["/dev/null"]).complaint(), "`/dev/null` is neither a file nor a folder");
     }
 }

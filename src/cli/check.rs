@@ -2,24 +2,18 @@
 
 use std::env;
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write};
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use super::selection::{Selection, nearest};
 use super::{CheckArguments, Colour, FailOn, Failure, Format, complain};
-use crate::coverage::{FileCoverage, Read};
-use crate::discover::Snapshot;
 use crate::discover::names::LARGEST;
 use crate::discover::target::{Target, target_of_unsaved, targets};
-use crate::finding::Finding;
+use crate::finding::{Finding, Level};
+use crate::judge::{Request, Trouble};
 use crate::report::human::Style;
 use crate::report::{Checked, count, human, json, line, summary};
 use crate::source::{FileId, Sources};
-use crate::{Outcome, lint};
-
-/// After so many rounds of reading what was asked for, what is still missing stays unread.
-const ROUNDS: usize = 4;
+use crate::{judge, lint};
 
 /// Gives the exit status: 0 or 1, or 2 when a folder could not be judged.
 pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
@@ -28,7 +22,7 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
         if arguments.strict && arguments.fail_on == FailOn::Never { FailOn::Error } else { arguments.fail_on };
     let mut least = arguments.level.level();
     if arguments.pedantic {
-        least = crate::finding::Level::Advice;
+        least = Level::Advice;
     }
     if let Some(level) = fail_on.level() {
         least = least.min(level);
@@ -38,7 +32,8 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
     let mut broken = false;
     for (target, unsaved) in folders(arguments, &current)? {
         let unsaved = unsaved.as_ref().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
-        let (snapshot, outcome) = match judge(&target.folder, unsaved, lint) {
+        let request = Request { unsaved, named: target.focus.as_ref() };
+        let (sources, mut outcome) = match judge::folder(&target.folder, request, lint) {
             Ok(judged) => judged,
             Err(Trouble::Unreadable(sentence)) => return Err(Failure::Sentence(sentence)),
             Err(Trouble::Internal(what)) => {
@@ -48,10 +43,9 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
                 continue;
             }
         };
-        let mut outcome = with_unread(outcome, &snapshot);
         let is_shown = |finding: &Finding| finding.level >= least && selection.has(finding.rule);
-        outcome.findings.retain(|finding| is_shown(finding) && is_in_focus(&target, &snapshot.sources, finding));
-        checked.push(Checked { prefix: target.prefix, sources: snapshot.sources, outcome });
+        outcome.findings.retain(|finding| is_shown(finding) && is_in_focus(&target, &sources, finding));
+        checked.push(Checked { prefix: target.prefix, sources, outcome });
     }
     let status = if broken { 2 } else { status(arguments, fail_on, &checked) };
     match print(arguments, &checked) {
@@ -88,64 +82,6 @@ fn no_such_word(word: &str) -> String {
     let hint =
         command.map_or("write `no502 check PATH`".to_owned(), |command| format!("did you mean `no502 {command}`?"));
     format!("`{word}` is neither a file or folder nor a command; {hint}")
-}
-
-/// Why a folder was not judged.
-#[derive(Debug)]
-enum Trouble {
-    Unreadable(String),
-    Internal(String),
-}
-
-/// Reads a folder and judges it; what the judgement asks for is read, and it is judged again.
-fn judge(
-    folder: &Path,
-    unsaved: Option<(&str, &[u8])>,
-    lint: fn(&Sources) -> Outcome,
-) -> Result<(Snapshot, Outcome), Trouble> {
-    let mut snapshot = Snapshot::of(folder, unsaved).map_err(Trouble::Unreadable)?;
-    let mut outcome = guarded(&snapshot.sources, lint)?;
-    for _ in 0..ROUNDS {
-        if !snapshot.read_wanted(folder) {
-            break;
-        }
-        outcome = guarded(&snapshot.sources, lint)?;
-    }
-    Ok((snapshot, outcome))
-}
-
-/// A mistake of ours in one folder must not cost the report of the others.
-fn guarded(sources: &Sources, lint: fn(&Sources) -> Outcome) -> Result<Outcome, Trouble> {
-    let place = Arc::new(Mutex::new(String::new()));
-    let noted = Arc::clone(&place);
-    let usual = panic::take_hook();
-    panic::set_hook(Box::new(move |what| {
-        if let (Ok(mut place), Some(location)) = (noted.lock(), what.location()) {
-            *place = format!("{}:{}", location.file(), location.line());
-        }
-    }));
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| lint(sources)));
-    panic::set_hook(usual);
-    outcome.map_err(|what| {
-        let words = what.downcast_ref::<String>().map(String::as_str).or_else(|| what.downcast_ref::<&str>().copied());
-        let place = place.lock().map(|place| place.clone()).unwrap_or_default();
-        Trouble::Internal(format!("{} ({place})", words.unwrap_or("no message").replace('\n', " ")))
-    })
-}
-
-/// Adds what could not be read and what was read with changes, unless the judgement has said so already.
-fn with_unread(mut outcome: Outcome, snapshot: &Snapshot) -> Outcome {
-    for file in &mut outcome.files {
-        let source = snapshot.sources.files().find(|(_, source)| source.path == file.path);
-        if let (Read::Whole, Some(altered)) = (&file.read, source.and_then(|(_, source)| source.altered.as_ref())) {
-            file.read = Read::Partly(altered.clone());
-        }
-    }
-    let is_new = |unread: &&FileCoverage| outcome.files.iter().all(|file| file.path != unread.path);
-    let new: Vec<_> = snapshot.unread.iter().filter(is_new).cloned().collect();
-    outcome.files.extend(new);
-    outcome.files.sort_by(|a, b| a.path.cmp(&b.path));
-    outcome
 }
 
 fn is_in_focus(target: &Target, sources: &Sources, finding: &Finding) -> bool {
@@ -205,46 +141,4 @@ fn has_unicode() -> bool {
         let value = value.to_ascii_lowercase();
         value.contains("utf-8") || value.contains("utf8")
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{env, fs, process};
-
-    use super::{Trouble, judge};
-    use crate::Outcome;
-    use crate::source::{Entry, FileState, Sources};
-
-    #[test]
-    fn our_own_mistake_is_told_with_its_place() {
-        let judged = judge(&env::temp_dir().join("no502-not-there"), None, |_| Outcome::default());
-        assert!(matches!(judged, Err(Trouble::Unreadable(_))), "{judged:?}");
-        let folder = env::temp_dir().join(format!("no502-panic-{}", process::id()));
-        fs::create_dir_all(&folder).expect("a temporary folder");
-        let judged = judge(&folder, None, |_| panic!("seven\nis eight"));
-        fs::remove_dir_all(&folder).expect("it was made above");
-        let Err(Trouble::Internal(what)) = judged else { panic!("{judged:?}") };
-        assert!(what.starts_with("seven is eight (src/cli/check.rs:"), "{what}");
-    }
-
-    /// Asks for the file that the last file read names.
-    fn curious(sources: &Sources) -> Outcome {
-        let last = sources.files().last().map(|(_, source)| source.text.trim().to_owned());
-        sources.read(&last.unwrap_or_else(|| "1".to_owned()));
-        Outcome::default()
-    }
-
-    #[test]
-    fn what_is_asked_for_is_read_in_rounds() {
-        let folder = env::temp_dir().join(format!("no502-rounds-{}", process::id()));
-        fs::create_dir_all(&folder).expect("a temporary folder");
-        for number in 1..9 {
-            fs::write(folder.join(number.to_string()), (number + 1).to_string()).expect("a small file");
-        }
-        let judged = judge(&folder, None, curious);
-        fs::remove_dir_all(&folder).expect("it was made above");
-        let (snapshot, _) = judged.expect("the folder can be read");
-        let read = |path: &str| matches!(snapshot.sources.entry(path), Some(Entry::File(FileState::Read(_))));
-        assert!(read("1") && read("4") && !read("5"));
-    }
 }

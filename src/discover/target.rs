@@ -71,14 +71,16 @@ fn target_folder(folder: PathBuf, whole: bool, current: &Path) -> Target {
     Target { folder, prefix, focus: None }
 }
 
+/// A file that is reached through a link is judged under its own path, unless that leads away from here.
 fn target_file(path: &Path, current: &Path) -> Target {
-    let file = absolute(path, current);
+    let named = absolute(path, current);
+    let file = match fs::canonicalize(&named) {
+        Ok(real) if real.starts_with(current) || !named.starts_with(current) => real,
+        _ => named,
+    };
     let target = target_folder(project_of(&file, current), path.is_absolute(), current);
-    // A file that is reached through a link is judged under its own path.
-    let real = fs::canonicalize(&file).ok();
-    let focus = [Some(file), real].into_iter().flatten();
-    let focus = focus.filter_map(|file| file.strip_prefix(&target.folder).ok().map(slashes)).collect();
-    Target { focus: Some(focus), ..target }
+    let focus = file.strip_prefix(&target.folder).ok().map(slashes);
+    Target { focus: Some(focus.into_iter().collect()), ..target }
 }
 
 /// The folder that is judged for one file: the nearest one above it, up to the current directory, that holds a compose
