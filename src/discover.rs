@@ -52,7 +52,12 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Reads files that somebody asks for, as far as they are there and were not read. False when there was none.
+    /// Reads the files that a judgement has asked for. False when there was none.
+    pub fn read_wanted(&mut self, folder: &Path) -> bool {
+        self.read_too(folder, self.sources.wanted())
+    }
+
+    /// Reads files that somebody names, as far as they are there and were not read. False when there was none.
     pub fn read_too(&mut self, folder: &Path, paths: Vec<String>) -> bool {
         let is_new = |path: &String| self.sources.entry(path) == Some(&Entry::File(FileState::NotRead));
         let wanted: Vec<_> = paths.into_iter().filter(is_new).map(|path| (path, names::LARGEST)).collect();
@@ -206,6 +211,9 @@ impl Snapshot {
                 self.unread.push(FileCoverage { path: path.to_owned(), format, read: Read::No(reason.clone()) });
                 self.sources.add_entry(path, Entry::File(FileState::Unreadable(reason)));
             }
+            Content::Text { text, .. } if self.is_link_in_words(path, &text) => {
+                self.sources.add_entry(path, Entry::Link(text));
+            }
             Content::Text { text, altered, executable } => {
                 let file = self.sources.add(path, text);
                 if let Some(what) = altered {
@@ -216,6 +224,27 @@ impl Snapshot {
                 }
             }
         }
+    }
+
+    /// Where links are not possible, git and archive programs leave a file that holds nothing but the path of its target,
+    /// without a line break.
+    fn is_link_in_words(&self, path: &str, text: &str) -> bool {
+        if text.len() > 1024 || !text.contains('/') || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return false;
+        }
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut parts: Vec<&str> = if text.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
+        for part in text.split('/') {
+            match part {
+                "" | "." => {}
+                ".." if parts.pop().is_none() => return false,
+                ".." => {}
+                part => parts.push(part),
+            }
+        }
+        parts.retain(|part| !part.is_empty());
+        let target = parts.join("/");
+        target != path && !target.is_empty() && self.sources.entry(&target).is_some()
     }
 
     fn not_read(&mut self, path: &str, reason: &str) {

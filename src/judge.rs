@@ -36,7 +36,7 @@ pub fn folder(folder: &Path, request: Request, lint: fn(&Sources) -> Outcome) ->
     snapshot.read_too(folder, request.named.into_iter().flatten().cloned().collect());
     let mut outcome = guarded(&snapshot.sources, lint)?;
     for _ in 0..ROUNDS {
-        if !snapshot.read_too(folder, snapshot.sources.wanted()) {
+        if !snapshot.read_wanted(folder) {
             break;
         }
         outcome = guarded(&snapshot.sources, lint)?;

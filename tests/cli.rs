@@ -288,6 +288,19 @@ fn odd_bytes_do_not_hide_the_rest() {
 }
 
 #[test]
+fn a_link_that_was_unpacked_as_a_file_is_a_link() {
+    let files = [
+        ("etc/nginx/nginx.conf", "http { include /etc/nginx/sites-enabled/*; }\n"),
+        ("etc/nginx/sites-available/shop", "server { listen 80; }\n# no502: allow target\n"),
+        ("etc/nginx/sites-enabled/shop", "../sites-available/shop"),
+        ("etc/nginx/sites-enabled/again", "/etc/nginx/sites-available/shop"),
+    ];
+    let lines = Folder::new(&files).run(&["--format", "line"]).out;
+    assert!(lines.starts_with("etc/nginx/sites-available/shop:2:16: "), "{lines}");
+    assert!(!lines.contains("sites-enabled"), "{lines}");
+}
+
+#[test]
 fn borrowed_folders_are_not_entered() {
     let files = [("node_modules/a/nginx.conf", WARNS), (".git/nginx.conf", WARNS), ("target/nginx.conf", WARNS)];
     let folder = Folder::new(&files);
