@@ -101,7 +101,11 @@ impl<'s> Container<'s> {
 
     fn follow(&self) -> Started {
         let Some(start) = &self.start else {
-            return Started { processes: Vec::new(), open: Some("what its image starts is not known".to_owned()) };
+            return Started {
+                processes: Vec::new(),
+                open: Some("what its image starts is not known".to_owned()),
+                slow: None,
+            };
         };
         let mut started = self.with_surroundings(|surroundings| process::start(start, surroundings));
         if self.facts.is_none() && !self.files.empty && started.processes.is_empty() && started.open.is_none() {

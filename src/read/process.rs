@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::read::catalogue::image::ImageFacts;
 use crate::read::catalogue::program::Program;
 use crate::read::surroundings::Surroundings;
-use crate::source::{Lookup, Span, Text};
+use crate::source::{Lookup, Span, Spanned, Text};
 
 /// What starts on a machine.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Started {
     pub processes: Vec<Process>,
     /// Why there may be other processes than these; `None`: these are all.
     pub open: Option<String>,
+    /// The first command that takes long and runs to its end before the program that stays.
+    pub slow: Option<Spanned<String>>,
 }
 
 /// A process, behind all wrappers.

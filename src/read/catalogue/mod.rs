@@ -14,6 +14,7 @@
 //!   written with names of `programs.yaml`; what a tag changes stands below `tags`.
 //! - `systems.yaml`: the tools of Alpine, Debian and others ([`image::System`]).
 //! - `trees.yaml`: the files that images and packages bring ([`tree::Tree`]), in our own minimal words.
+//! - `slow.yaml`: commands that keep a start script busy before its program listens.
 //! - `packages.yaml`: which package brings which tree and which tools ([`tree::Package`]).
 //!
 //! `cargo test catalogue` says what is wrong with an entry.
@@ -38,6 +39,7 @@ static IMAGES: OnceLock<Entries<ImageFacts>> = OnceLock::new();
 static SYSTEMS: OnceLock<Entries<System>> = OnceLock::new();
 static TREES: OnceLock<Entries<Tree>> = OnceLock::new();
 static PACKAGES: OnceLock<Entries<Package>> = OnceLock::new();
+static SLOW: OnceLock<Vec<String>> = OnceLock::new();
 
 fn programs() -> &'static Entries<Program> {
     PROGRAMS.get_or_init(|| Entries::index(include_str!("programs.yaml")))
@@ -73,6 +75,15 @@ pub struct Match<T: 'static> {
 /// The program that a command starts; the words are those behind all wrappers.
 pub fn program(words: &[&str]) -> Option<Match<Program>> {
     find(programs(), words)
+}
+
+/// A command that takes long and ends on its own: a migration, an installation, a build.
+pub fn is_slow(words: &[&str]) -> bool {
+    let slow = SLOW.get_or_init(|| serde_yaml::from_str(include_str!("slow.yaml")).unwrap_or_default());
+    slow.iter().any(|command| {
+        let mut rest = words.iter().map(|word| word.rsplit('/').next().unwrap_or(word));
+        command.split(' ').all(|wanted| rest.any(|word| word == wanted))
+    })
 }
 
 /// What flags of a program say that is not in the catalogue.

@@ -6,7 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::entries::Entries;
 use super::program::Meaning;
-use super::{has_tool, image, images, package, packages, program, programs, system, systems, tree, trees, wrappers};
+use super::{
+    has_tool, image, images, is_slow, package, packages, program, programs, system, systems, tree, trees, wrappers,
+};
 use crate::read::process::address::address;
 
 fn problems<T: DeserializeOwned>(entries: &'static Entries<T>, source: fn(&T) -> &str) -> Vec<String> {
@@ -128,6 +130,13 @@ fn tags_change_what_an_image_starts() {
 fn packages_bring_their_tools() {
     assert!(package("apt-get", "curl").has.contains(&"curl".to_owned()));
     assert!(package("apk", "netcat-openbsd=1.2").has.contains(&"nc".to_owned()));
+}
+
+#[test]
+fn slow_commands_are_known_by_their_words_in_order() {
+    assert!(is_slow(&["php", "/srv/artisan", "migrate", "--force"]));
+    assert!(is_slow(&["flask", "--app", "x", "db", "upgrade"]));
+    assert!(!is_slow(&["migrate", "artisan"]));
 }
 
 /// The whole catalogue may not cost more than a fraction of a run; in practice a site needs a few entries.

@@ -7,7 +7,7 @@ use crate::read::catalogue::wrapper::Wrapper;
 use crate::read::process::lists;
 use crate::read::process::{Argument, Entry, Process, Start, Started};
 use crate::read::surroundings::{Found, Surroundings};
-use crate::source::{Lookup, Span, Text};
+use crate::source::{Lookup, Span, Spanned, Text};
 use crate::syntax::command_line::{Command, Joined, Part, Script, Word, exec, shell};
 
 /// Scripts that call scripts are followed so far; more is a circle.
@@ -272,6 +272,9 @@ impl Follower<'_, '_> {
 
     /// Follows one command to its program.
     pub fn command(&mut self, mut arguments: Vec<Argument>, mut state: State, role: Role) {
+        if role == Role::Before && !state.conditional {
+            self.note_slow(&arguments);
+        }
         for _ in 0..2 * DEPTH {
             let Some(first) = arguments.first() else { return };
             if !first.complete || first.as_str().is_empty() {
@@ -319,6 +322,15 @@ impl Follower<'_, '_> {
             }
         }
         self.open("the start command wraps itself".to_owned());
+    }
+
+    fn note_slow(&mut self, arguments: &[Argument]) {
+        let words: Vec<&str> = arguments.iter().map(Argument::as_str).collect();
+        let (Some(first), Some(last)) = (arguments.first(), arguments.last()) else { return };
+        if self.started.slow.is_none() && catalogue::is_slow(&words) {
+            let place = first.text.whole().to(last.text.whole());
+            self.started.slow = Some(Spanned::new(words.join(" "), place));
+        }
     }
 
     /// Takes a wrapper off; `None` when there is nothing left to follow. `own`: so many words are its name.

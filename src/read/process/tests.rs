@@ -46,6 +46,16 @@ impl Machine {
     }
 
     fn listening(&self, command: &Start) -> Listening {
+        self.within(|surroundings| listening_of_all(&start(command, surroundings), surroundings, &|_| None))
+    }
+
+    /// What a line first keeps itself busy with.
+    fn slow(mut self, line: &str) -> Option<String> {
+        let command = Start::Shell(self.text("command", line));
+        self.within(|surroundings| start(&command, surroundings).slow.map(|slow| slow.value))
+    }
+
+    fn within<T>(&self, act: impl Fn(&Surroundings) -> T) -> T {
         let variable = |name: &str| match self.variables.get(name) {
             Some(Some(text)) => Lookup::Value(text.clone()),
             Some(None) => Lookup::Unknown,
@@ -62,8 +72,7 @@ impl Machine {
             let names = below.filter(|name| !name.contains('/')).map(str::to_owned).collect();
             Listing { names, complete: true }
         };
-        let surroundings = Surroundings { directory: "/app", variable: &variable, file: &file, list: &list };
-        listening_of_all(&start(command, &surroundings), &surroundings, &|_| None)
+        act(&Surroundings { directory: "/app", variable: &variable, file: &file, list: &list })
     }
 
     /// What a line listens on, in short words, `?` behind an open list.
@@ -298,4 +307,18 @@ fn a_configuration_that_does_not_mention_the_key_moves_nothing() {
     assert_eq!(with("export default { server: { port: 81 } }").run("vite"), "?");
     assert_eq!(with("export default { server: { port: 81 } }").run("vite --port 82"), "http:localhost:82");
     assert_eq!(with("export default { server: { host: true } }").run("vite"), "http:somewhere:5173");
+}
+
+#[test]
+fn some_commands_keep_those_behind_them_waiting() {
+    let machine = Machine::default;
+    let slow = |line: &str| machine().slow(line).unwrap_or_default();
+    assert_eq!(slow("python manage.py migrate --noinput && gunicorn app"), "python manage.py migrate --noinput");
+    assert_eq!(slow("sh -c 'bundle exec rake db:migrate; exec puma'"), "bundle exec rake db:migrate");
+    let script = "#!/bin/sh\nbin/console doctrine:migrations:migrate -n\nexec docker-php-entrypoint \"$@\"\n";
+    let php = machine().file("/usr/local/bin/start", script).slow("start php-fpm");
+    assert_eq!(php.as_deref(), Some("bin/console doctrine:migrations:migrate -n"));
+    assert_eq!(slow("if [ \"$MIGRATE\" ]; then python manage.py migrate; fi; gunicorn app"), "");
+    assert_eq!(slow("npm run build"), "");
+    assert_eq!(slow("gunicorn app && python manage.py migrate"), "");
 }
