@@ -32,12 +32,12 @@ fn server_name(site: &Site, end: &End, hop: &Hop, host: &str, findings: &mut Fin
     match &hop.tls.server_name {
         None => {
             let message = format!("the TLS handshake does not name `{host}`");
-            findings.warning(end.place, message).label(answers).help("send the server name (SNI) to this target");
+            findings.warning(end.place, message).label(answers).help(switch_on(hop));
         }
         Some(sent) if !sent.value => {
             let message = format!("the TLS handshake does not name `{host}`");
             let finding = findings.warning(sent.span, message).label("the server name is switched off here");
-            finding.note(end.place, answers).help("send the server name (SNI) to this target");
+            finding.note(end.place, answers).help(switch_on(hop));
         }
         Some(_) => {
             let Some(name) = hop.tls.name.as_ref().filter(|name| !name.value.contains(['.', '$'])) else { return };
@@ -45,6 +45,13 @@ fn server_name(site: &Site, end: &End, hop: &Hop, host: &str, findings: &mut Fin
             let finding = findings.warning(name.span, message).label("this name is sent");
             finding.note(end.place, answers).help(format!("send `{host}` as the server name"));
         }
+    }
+}
+
+fn switch_on(hop: &Hop) -> String {
+    match &hop.tls.server_name_setting {
+        Some(setting) => format!("switch on `{setting}`, which sends the name (SNI)"),
+        None => "send the server name (SNI) to this target".to_owned(),
     }
 }
 

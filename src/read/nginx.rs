@@ -312,7 +312,13 @@ impl<'l> Walk<'l, '_> {
         let mut hops = Vec::new();
         for value in &values.texts {
             let found = target(value, family, stream, values.has_variable, &layer.groups);
+            let mut tls = template.tls.clone();
+            if let (To::Group(group), None) = (&found.to, &tls.name) {
+                // What stands in the pass is the name that is asked for, not the name of the server that was chosen.
+                tls.name = Some(Spanned::new(self.site.groups[*group].name.value.clone(), word.span()));
+            }
             hops.push(Hop {
+                tls,
                 to: found.to,
                 uri: found.uri,
                 protocol: Spanned::new(found.protocol, found.protocol_place.unwrap_or(word.span())),
@@ -405,6 +411,7 @@ impl Settings<'_, '_, '_> {
         });
         TlsClient {
             server_name: switch("ssl_server_name"),
+            server_name_setting: Some(format!("{}ssl_server_name", self.family.prefix)),
             name: text("ssl_name"),
             verify: switch("ssl_verify"),
             trusted: setting("ssl_trusted_certificate").map(|word| word.span()),

@@ -259,6 +259,8 @@ pub struct Wait {
 pub struct TlsClient {
     /// The name that it asks for, in clear, when it connects: where it is switched on.
     pub server_name: Option<Spanned<bool>>,
+    /// The setting that switches it on, to be quoted.
+    pub server_name_setting: Option<String>,
     /// Which name that is, when it is not the target's own.
     pub name: Option<Spanned<String>>,
     pub verify: Option<Spanned<bool>>,
