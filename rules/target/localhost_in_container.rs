@@ -56,3 +56,30 @@ fn check(site: &Site, findings: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{container, hop, published, run, site};
+
+    #[test]
+    fn the_service_that_has_the_port_is_named() {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        container(&mut site, "api", 8000);
+        hop(&mut site, web, "localhost", 8000);
+        let findings = run(&RULE, &mut site);
+        assert_eq!(findings[0].help.as_deref(), Some("use `api:8000`"));
+    }
+
+    #[test]
+    fn a_port_of_the_host_leads_to_the_one_inside() {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        let api = container(&mut site, "api", 8000);
+        site.machines[api.0].published.push(published(9000, 8000, 7));
+        hop(&mut site, web, "localhost", 9000);
+        let findings = run(&RULE, &mut site);
+        assert_eq!(findings[0].help.as_deref(), Some("use `api:8000`"));
+    }
+}

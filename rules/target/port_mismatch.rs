@@ -182,3 +182,49 @@ fn in_a_target(address: IpAddr) -> String {
         IpAddr::V6(address) => format!("[{address}]"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{container, hop, place, published, run, said, site};
+    use crate::site::machine::{Declared, DeclaredBy};
+
+    #[test]
+    fn one_hop_against_one_listener() {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        container(&mut site, "api", 8000);
+        hop(&mut site, web, "api", 3000);
+        let findings = run(&RULE, &mut site);
+        assert_eq!(findings[0].message, "`api` does not listen on port 3000");
+        assert_eq!(findings[0].span, place(3000));
+        assert_eq!(findings[0].help.as_deref(), Some("use `api:8000`"));
+    }
+
+    #[test]
+    fn two_hops_outvote_a_listener_until_a_declaration_sides_with_it() {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        let api = container(&mut site, "api", 8080);
+        hop(&mut site, web, "api", 8000);
+        hop(&mut site, web, "api", 8000);
+        assert_eq!(said(&RULE, &mut site), "error at 1001: `api` listens on port 8080, and port 8000 is asked for\n");
+        let place = place(9);
+        site.machines[api.0].declared.push(Declared { ports: (8080, 8080), by: DeclaredBy::Service, place });
+        let both =
+            "error at 3000: `api` does not listen on port 8000\nerror at 3001: `api` does not listen on port 8000\n";
+        assert_eq!(said(&RULE, &mut site), both);
+    }
+
+    #[test]
+    fn the_host_side_of_a_published_port_is_named_as_such() {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        let api = container(&mut site, "api", 8000);
+        site.machines[api.0].published.push(published(8081, 8000, 7));
+        hop(&mut site, web, "api", 8081);
+        let findings = run(&RULE, &mut site);
+        let help = "use `api:8000`: 8081 is its port on the host; other containers use the one inside";
+        assert_eq!(findings[0].help.as_deref(), Some(help));
+    }
+}

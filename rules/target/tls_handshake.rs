@@ -41,7 +41,7 @@ fn server_name(site: &Site, end: &End, hop: &Hop, host: &str, findings: &mut Fin
         }
         Some(_) => {
             let Some(name) = hop.tls.name.as_ref().filter(|name| !name.value.contains(['.', '$'])) else { return };
-            let message = format!("the TLS handshake asks `{host}` for `{name}`, which no public server is called");
+            let message = format!("the TLS handshake asks for `{name}`, which no public server is called");
             let finding = findings.warning(name.span, message).label("this name is sent");
             finding.note(end.place, answers).help(format!("send `{host}` as the server name"));
         }

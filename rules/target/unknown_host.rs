@@ -140,3 +140,31 @@ fn only_with_port(site: &Site, home: &Machine, port: u16) -> Option<MachineId> {
     let first = fitting.next()?;
     fitting.next().is_none().then_some(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{container, hop, place, run, site};
+    use crate::site::machine::Attached;
+
+    #[test]
+    fn a_name_that_differs_by_a_letter() {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        container(&mut site, "keycloak", 8080);
+        hop(&mut site, web, "keycloack", 8080);
+        let findings = run(&RULE, &mut site);
+        assert_eq!(findings[0].message, "no service or host is called `keycloack`");
+        assert_eq!(findings[0].help.as_deref(), Some("did you mean `keycloak`?"));
+    }
+
+    #[test]
+    fn a_service_on_the_network_of_the_host_has_no_name() {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        let api = container(&mut site, "api", 8000);
+        site.machines[api.0].attached = Attached::Host(place(5));
+        hop(&mut site, web, "api", 8000);
+        assert_eq!(run(&RULE, &mut site)[0].message, "`api` has no name on any network");
+    }
+}

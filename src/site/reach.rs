@@ -447,7 +447,8 @@ impl<'s> Index<'s> {
         }
         if let Some(machine) = neighbours.first() {
             return match self.site.machine(*machine).attached {
-                Attached::Host(_) => self.name_unknown(home, name, Certainty::Proven),
+                // Its names, if it has any, are those of the machine whose stack it uses.
+                Attached::Host(_) | Attached::Shares(..) => self.name_unknown(home, name, Certainty::Proven),
                 _ => Reach::OtherNetwork { machine: *machine },
             };
         }
