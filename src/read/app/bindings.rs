@@ -175,7 +175,9 @@ impl<'t> Reader<'t> {
         if self.language == Language::Go && self.symbol(name + 1) == "," {
             return name;
         }
-        self.add(name, true, equals.map(|equals| equals + 1), Part::Whole);
+        // `for (const port of ports)`
+        let part = if matches!(self.name(name + 1), "of" | "in") { Part::Unclear } else { Part::Whole };
+        self.add(name, true, equals.map(|equals| equals + 1), part);
         equals.unwrap_or(name) + 1
     }
 

@@ -144,7 +144,14 @@ impl Program<'_> {
         let Some(bindings) = self.visible(name, at) else { return self.foreign_name(name, span) };
         for binding in bindings.into_iter().rev() {
             match self.happens(binding, at) {
-                Some(true) => return self.bound(binding, span),
+                Some(true) => {
+                    return match self.bound(binding, span) {
+                        Value::Object(entries, _, span) if self.members.contains_key(name) => {
+                            Value::Object(entries, false, span)
+                        }
+                        value => value,
+                    };
+                }
                 Some(false) => {}
                 None => return Value::Unclear(span),
             }
@@ -155,7 +162,8 @@ impl Program<'_> {
     /// Names that nobody binds.
     fn foreign_name(&self, name: &str, span: Span) -> Value {
         if name == "__name__" && self.language == Language::Python {
-            return Value::Text(Text::fixed("__main__", span));
+            let name = if self.is_main { "__main__" } else { "module" };
+            return Value::Text(Text::fixed(name, span));
         }
         if name == "__dirname" && self.language == Language::JavaScript {
             return Value::Text(Text::fixed(self.folder(), span));
@@ -185,7 +193,7 @@ impl Program<'_> {
         if let Some(import) = &binding.module {
             return self.imported(import, span);
         }
-        if binding.updates {
+        if binding.updates || binding.part == Bound::Unclear {
             return Value::Unclear(span);
         }
         let Some(token) = binding.value else {
@@ -240,15 +248,33 @@ impl Program<'_> {
             }
             _ => {}
         }
+        if let Some(value) = self.assigned_member(of, name, span, at) {
+            return value;
+        }
         let value = self.evaluate(of, at);
         match (&value, name) {
             (Value::Text(_) | Value::Number(_), "to_i" | "to_s" | "strip" | "to_str" | "freeze") => value,
             (Value::Text(_), "Length" | "length") => Value::Unclear(span),
             // `import * as x` and CommonJS meet: the default of an object that has none is the object.
             (Value::Object(entries, ..), "default") if entries.iter().all(|(key, _)| key != "default") => value,
-            (Value::Object(..), _) => value.entry(name),
+            // An object may be filled in ways that are not seen, so a missing entry is not missing for sure.
+            (Value::Object(..), _) => match value.entry(name) {
+                Value::Nothing(span) => Value::Unclear(span),
+                entry => entry,
+            },
             _ => Value::Unclear(span),
         }
+    }
+
+    /// `config.port` after `config.port = 3000`.
+    fn assigned_member(&self, of: &Expression, name: &str, span: Span, at: usize) -> Option<Value> {
+        let Shape::Name(object) = &of.shape else { return None };
+        let mut assigned = self.members.get(object)?.iter().filter(|(member, token)| member == name && *token < at);
+        let (_, token) = assigned.next()?;
+        if assigned.next().is_some() || self.reached(*token) != Some(true) {
+            return Some(Value::Unclear(span));
+        }
+        Some(self.evaluate(&self.parse(*token), *token))
     }
 
     fn index(&self, expression: &Expression, of: &Expression, key: &Expression, at: usize) -> Value {
@@ -316,7 +342,7 @@ impl Program<'_> {
         match operator {
             "==" | "!=" => match first.equals(&second) {
                 // `require.main === module`: this is the entry file.
-                _ if self.is_main_test(left, right) => Value::Bool(operator == "==", span),
+                _ if self.is_main_test(left, right) => Value::Bool((operator == "==") == self.is_main, span),
                 Some(equal) => Value::Bool(equal == (operator == "=="), span),
                 None => Value::Unclear(span),
             },

@@ -52,7 +52,22 @@ pub fn collect(program: &Program, collected: &mut Collected) {
             with_own_port(program, collected, &expression, call, at);
         }
     }
+    if program.imports("@grpc/grpc-js") || program.imports("grpc") {
+        grpc(program, collected);
+    }
     waits(program, collected);
+}
+
+/// `server.bindAsync('0.0.0.0:50051', credentials, callback)`
+fn grpc(program: &Program, collected: &mut Collected) {
+    for (at, expression) in program.calls(&["bindAsync"]) {
+        let Shape::Call(call) = &expression.shape else { continue };
+        let Some(address) = call.positional(0).filter(|_| program.reached(at) != Some(false)) else { continue };
+        let insecure = call.positional(1).is_some_and(|given| given.path().contains(&"createInsecure"));
+        let protocol = insecure.then_some(Protocol::Http2);
+        let site = Site { expression: &expression, protocol, default_port: None, default_bind: Bind::Any };
+        collected.address(program, &site, &program.evaluate(address, at));
+    }
 }
 
 struct Made<'e> {

@@ -72,6 +72,7 @@ pub fn entry(file: &EntryFile, surroundings: &Surroundings) -> Entry {
         let mut next = Vec::new();
         for (path, text) in &level {
             let program = Program::new(path, text, file.language, file.arguments, surroundings, &effort);
+            let program = if depth == 0 { program } else { program.as_module() };
             collect(&program, &mut collected);
             if depth == DEEPEST {
                 continue;

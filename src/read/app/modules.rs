@@ -146,7 +146,8 @@ impl Program<'_> {
                 Some(name) => document.entry(name),
             };
         }
-        let program = Program::new(&path, &text, self.language, self.arguments, self.surroundings, self.effort);
+        let program =
+            Program::new(&path, &text, self.language, self.arguments, self.surroundings, self.effort).as_module();
         match (self.language, name) {
             (Language::JavaScript, None | Some("*" | "default")) => program.exported(span),
             (Language::JavaScript, Some(name)) => match program.value_at_end(name) {

@@ -50,7 +50,8 @@ impl Pool {
 
     /// Where the pool listens. `None`: not plain.
     pub fn endpoint(&self) -> Option<(Endpoint, Span)> {
-        let listen = self.get("listen")?;
+        // PHP puts environment variables in; which ones the master has is not visible here.
+        let listen = self.get("listen").filter(|listen| !listen.as_str().contains("${"))?;
         match parse_address(listen)? {
             Address::Unix(path) => {
                 let prefix = self.get("prefix").map_or("/", Text::as_str);
@@ -64,8 +65,13 @@ impl Pool {
         }
     }
 
-    /// Who may connect to the pool's socket. Without `listen.owner` and `listen.group` these are the master's, mode 0660.
+    /// Who may connect to the pool's socket. Without `listen.owner` and `listen.group` these are the master's, mode 0660;
+    /// with `listen.acl_users` or `listen.acl_groups` the lists decide instead, and nothing is said.
     pub fn access(&self) -> SocketAccess {
+        let lists = [self.get("listen.acl_users"), self.get("listen.acl_groups")];
+        if let Some(list) = lists.into_iter().flatten().find(|list| !list.as_str().trim().is_empty()) {
+            return SocketAccess { place: Some(list.whole()), ..SocketAccess::default() };
+        }
         let text = |key: &str| self.get(key).map(|value| value.as_str().to_owned());
         let mode = self.get("listen.mode");
         let place = mode.or(self.get("listen.group")).or(self.get("listen.owner")).map(Text::whole);

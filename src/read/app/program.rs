@@ -40,6 +40,10 @@ pub struct Program<'p> {
     pub tokens: Tokens,
     pub blocks: Blocks,
     pub bindings: HashMap<String, Vec<Binding>>,
+    /// Names with assignments to their members, `config.port = …`: the member and the token where its value begins.
+    pub members: HashMap<String, Vec<(String, usize)>>,
+    /// It is the file that is started, not a module.
+    pub is_main: bool,
     /// `.env` files that the program reads itself, by absolute path; `None`: one whose path is not plain.
     pub env_files: Vec<Option<String>>,
 }
@@ -67,10 +71,33 @@ impl<'p> Program<'p> {
             tokens,
             blocks,
             bindings,
+            members: HashMap::new(),
+            is_main: true,
             env_files: Vec::new(),
         };
+        program.members = program.find_members();
         program.env_files = program.find_env_files();
         program
+    }
+
+    /// The same text, taken in by another file.
+    pub fn as_module(mut self) -> Program<'p> {
+        self.is_main = false;
+        self
+    }
+
+    fn find_members(&self) -> HashMap<String, Vec<(String, usize)>> {
+        let mut found: HashMap<String, Vec<(String, usize)>> = HashMap::new();
+        for at in 3..self.tokens.list.len() {
+            if self.symbol(at) != "=" || self.symbol(at - 2) != "." || self.name(at - 1).is_empty() {
+                continue;
+            }
+            let inner = at >= 4 && self.symbol(at - 4) == ".";
+            if !inner {
+                found.entry(self.name(at - 3).to_owned()).or_default().push((self.name(at - 1).to_owned(), at + 1));
+            }
+        }
+        found
     }
 
     /// The name of the file alone.

@@ -277,6 +277,11 @@ fn addressed(program: &Program, collected: &mut Collected, expression: &Expressi
         || call.callee.path().last().copied() == Some("ThreadingTCPServer");
     let protocol = if bare && !program.mentions("SimpleHTTPRequestHandler") { None } else { Some(Protocol::Http) };
     let site = site(expression, protocol, None, Bind::Any);
+    // tornado's server of this name is told later, by `listen`.
+    let path = call.callee.path();
+    if path.contains(&"httpserver") || imported_as(program, path.first().copied().unwrap_or(""), &["tornado"]) {
+        return;
+    }
     let Some(address) = argument(call, "server_address", 0).or_else(|| call.named("listener")) else { return };
     match program.evaluate(address, at) {
         Value::List(items, _) => {

@@ -17,9 +17,10 @@ pub struct Supervised {
 #[derive(Clone, Debug)]
 pub struct SupervisedProgram {
     pub name: Spanned<String>,
-    /// Without a shell: supervisord splits it into words itself.
+    /// Without a shell: supervisord splits it into words itself. `%(ENV_NAME)s` is left as it is.
     pub command: Text,
     pub directory: Option<Text>,
+    /// What `[supervisord]` gives to all, then its own; of two equal names the last one counts.
     pub environment: Vec<(Spanned<String>, Text)>,
     pub user: Option<Text>,
     /// `true` unless it says otherwise.
@@ -33,7 +34,10 @@ pub struct SupervisedProgram {
 pub fn supervised(main: &Text, path: &str, surroundings: &Surroundings) -> Supervised {
     let mut result = Supervised::default();
     let document = ini::parse(main, Style::SUPERVISOR);
-    programs(&document, &mut result);
+    let of_all = document.sections.iter().filter(|section| section.name.value == "supervisord");
+    let of_all = of_all.flat_map(|section| &section.entries).filter(|(key, _)| key.value == "environment");
+    let common: Vec<(Spanned<String>, Text)> = of_all.flat_map(|(_, value)| environment(value)).collect();
+    programs(&document, &common, &mut result);
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let includes = document.sections.iter().filter(|section| section.name.value == "include");
     let lists = includes.flat_map(|section| &section.entries).filter(|(key, _)| key.value == "files");
@@ -47,7 +51,7 @@ pub fn supervised(main: &Text, path: &str, surroundings: &Surroundings) -> Super
             for file in expand(&absolute(folder, pattern), surroundings.list, &mut result.open) {
                 match (surroundings.file)(&file) {
                     // supervisord does not follow includes of included files.
-                    Found::File(text) => programs(&ini::parse(&text, Style::SUPERVISOR), &mut result),
+                    Found::File(text) => programs(&ini::parse(&text, Style::SUPERVISOR), &common, &mut result),
                     Found::Opaque | Found::Unknown => {
                         result.open.get_or_insert(format!("{file} is not read"));
                     }
@@ -59,7 +63,7 @@ pub fn supervised(main: &Text, path: &str, surroundings: &Surroundings) -> Super
     result
 }
 
-fn programs(document: &Ini, result: &mut Supervised) {
+fn programs(document: &Ini, common: &[(Spanned<String>, Text)], result: &mut Supervised) {
     for section in &document.sections {
         let title = &section.name.value;
         let Some(name) = title.strip_prefix("program:").or_else(|| title.strip_prefix("fcgi-program:")) else {
@@ -69,11 +73,12 @@ fn programs(document: &Ini, result: &mut Supervised) {
         let Some(command) = get("command") else { continue };
         let off =
             |value: &Text| matches!(value.as_str().trim().to_ascii_lowercase().as_str(), "false" | "no" | "off" | "0");
+        let own = get("environment").map(environment).unwrap_or_default();
         result.programs.push(SupervisedProgram {
             name: Spanned::new(name.trim().to_owned(), section.name.span),
             command: command.clone(),
             directory: get("directory").cloned(),
-            environment: get("environment").map(environment).unwrap_or_default(),
+            environment: common.iter().cloned().chain(own).collect(),
             user: get("user").cloned(),
             autostart: !get("autostart").is_some_and(off),
             autorestart: get("autorestart").cloned(),

@@ -187,6 +187,9 @@ fn forms_of_pools() {
         read("include = d/*.conf\n[a]\nlisten = 4100").0,
         "any:4100 FastCGI \"4100\"\nopen: /etc/d/hidden.conf is not read"
     );
+    assert_eq!(read("[a]\nlisten = /run/${NAME}.sock").0, "open: pool `a` has no plain listen");
+    let (_, listed) = read("[a]\nlisten = /run/a.sock\nlisten.owner = x\nlisten.acl_users = web");
+    assert_eq!((listed.pools[0].access().owner, listed.pools[0].access().mode), (None, None));
     assert_eq!(read("[a]\nuser = x").0, "open: pool `a` has no plain listen");
     assert_eq!(read("[global]\nerror_log = x").0, "open: no pool of php-fpm was found");
 }
@@ -196,7 +199,7 @@ fn programs_under_supervisor() {
     let files = [
         (
             "/etc/supervisord.conf",
-            "[include]\nfiles = conf.d/*.conf\n[program:web]\ncommand=node server.js ; the site\ndirectory=/srv/web\nenvironment=PORT=\"4100\",MODE=live\nautostart=false\n",
+            "[supervisord]\nenvironment=ALL='yes'\n[include]\nfiles = conf.d/*.conf\n[program:web]\ncommand=node server.js ; the site\ndirectory=/srv/web\nenvironment=PORT=\"4100\",MODE=live\nautostart=false\n",
         ),
         ("/etc/conf.d/php.conf", "[program:php]\ncommand = php-fpm -F\nuser = www\n"),
     ];
@@ -208,7 +211,7 @@ fn programs_under_supervisor() {
     assert_eq!((web.name.value.as_str(), web.command.as_str(), web.autostart), ("web", "node server.js", false));
     let environment: Vec<(&str, &str)> =
         web.environment.iter().map(|(name, value)| (name.value.as_str(), value.as_str())).collect();
-    assert_eq!(environment, [("PORT", "4100"), ("MODE", "live")]);
+    assert_eq!(environment, [("ALL", "yes"), ("PORT", "4100"), ("MODE", "live")]);
     assert_eq!(
         (php.command.as_str(), php.user.as_ref().map(ToString::to_string).as_deref()),
         ("php-fpm -F", Some("www"))

@@ -149,6 +149,22 @@ fn scopes_and_conditions() {
             ),
             (&express("if (require.main === module) { app.listen(4100) }"), &[], "any:4100 HTTP \"4100\""),
             (
+                &express("for (const port of [1, 2]) app.listen(port)"),
+                &[],
+                "open: the port of `app.listen` in server.js is not plain",
+            ),
+            (
+                &express("const c = {}; c.port = process.env.PORT || 4100; app.listen(c.port)"),
+                &[],
+                "any:4100 HTTP \"4100\"",
+            ),
+            (
+                &express("const c = {}; fill(c); app.listen(c.port)"),
+                &[],
+                "open: the port of `app.listen` in server.js is not plain",
+            ),
+            (&express("const o = { port: 4100 }; o.host = pick(); app.listen(o)"), &[], "unknown:4100 HTTP \"4100\""),
+            (
                 &express("const a = b; const b = a; app.listen(a)"),
                 &[],
                 "open: the port of `app.listen` in server.js is not plain",
@@ -230,6 +246,11 @@ fn kinds_of_servers() {
             ),
             ("Bun.serve({ fetch(request) { return new Response('x') } })", &[], "any:3000 HTTP default"),
             ("Bun.serve({ port: 4100, hostname: '127.0.0.1', fetch: handle })", &[], "127.0.0.1:4100 HTTP \"4100\""),
+            (
+                "const grpc = require('@grpc/grpc-js');\nconst s = new grpc.Server();\ns.bindAsync('0.0.0.0:4100', grpc.ServerCredentials.createInsecure(), up);",
+                &[],
+                "any:4100 HTTP/2 \"4100\"",
+            ),
             ("Deno.serve((request) => new Response('x'))", &[], "any:8000 HTTP default"),
             ("Deno.serve({ port: 4100 }, handle)", &[], "any:4100 HTTP \"4100\""),
             (

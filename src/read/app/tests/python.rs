@@ -62,6 +62,11 @@ fn frameworks_and_their_defaults() {
             ),
             ("import tornado.web\ntornado.web.Application([('/', H)]).listen(4100)", &[], "any:4100 HTTP \"4100\""),
             (
+                "import tornado.httpserver\ns = tornado.httpserver.HTTPServer(app)\ns.listen(4100, address='127.0.0.1')",
+                &[],
+                "127.0.0.1:4100 HTTP \"4100\"",
+            ),
+            (
                 "from gevent.pywsgi import WSGIServer\nWSGIServer(('0.0.0.0', 4100), app).serve_forever()",
                 &[],
                 "any:4100 HTTP \"4100\"",
@@ -171,6 +176,12 @@ fn flags_and_modules() {
         ("/app/start.py", "from web import serve_it\nserve_it()"),
         ("/app/web.py", "from waitress import serve\ndef serve_it():\n    serve(app, port=4300)"),
     ];
+    let more = [
+        ("/main/app.py", "import web\nfrom waitress import serve\nserve(x, port=4400)"),
+        ("/main/web.py", "from flask import Flask\nif __name__ == '__main__':\n    Flask('x').run()"),
+    ];
+    let machine = Machine::new(&more, &[]);
+    assert_eq!(machine.listening(&machine.entry("/main/app.py", &[]).listening), "any:4400 HTTP \"4400\"");
     let machine = Machine::new(&files, &[]);
     let heard = |path: &str, words: &[&str]| machine.listening(&machine.entry(path, words).listening);
     assert_eq!(heard("/app/main.py", &[]), "any:4100 HTTP \"4100\"");
