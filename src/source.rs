@@ -317,6 +317,7 @@ pub struct Source {
     /// The execute bit, where the file system has one.
     pub executable: Option<bool>,
     lines: OnceLock<Vec<u32>>,
+    ascii: OnceLock<bool>,
 }
 
 /// Everything that is judged together: the entries of a folder and the texts among them.
@@ -337,6 +338,7 @@ impl Sources {
             altered: None,
             executable: None,
             lines: OnceLock::new(),
+            ascii: OnceLock::new(),
         });
         self.add_entry(path, Entry::File(FileState::Read(id)));
         id
@@ -427,6 +429,10 @@ impl Sources {
         let line = lines.partition_point(|start| *start <= offset).max(1);
         let start = lines[line - 1] as usize;
         let end = (offset as usize).min(source.text.len()).max(start);
+        // Many findings on one line of a megabyte must not count its characters again and again.
+        if *source.ascii.get_or_init(|| source.text.is_ascii()) {
+            return (line, end - start + 1);
+        }
         let column = source.text.as_bytes()[start..end].iter().filter(|byte| **byte & 0xC0 != 0x80).count() + 1;
         (line, column)
     }

@@ -260,7 +260,7 @@ fn a_folder_named_like_a_file_is_told() {
     assert_eq!(document["findings"].as_array().map(Vec::len), Some(1));
     assert_eq!(folder.run(&["--strict"]).status, Some(1));
     assert!(folder.run(&[]).out.ends_with("not read: compose.yaml (a folder, not a file)\n"));
-    assert_eq!(folder.run(&["--format", "line"]).error, "no502: not read: compose.yaml (a folder, not a file)\n");
+    assert_eq!(folder.run(&["--format", "line"]).error, "no502: `compose.yaml` was not read: a folder, not a file\n");
 }
 
 #[test]

@@ -105,9 +105,8 @@ fn print(arguments: &CheckArguments, checked: &[Checked]) -> Result<(), Failure>
         Format::Json => json::write(&mut out, checked)?,
         Format::Line => {
             line::write(&mut out, checked)?;
-            if let Some(gaps) = summary::gaps(checked) {
-                complain(&gaps.replace('\n', "; "));
-            }
+            out.flush()?;
+            summary::gaps(checked).iter().for_each(|gap| complain(gap));
         }
     }
     out.flush()?;

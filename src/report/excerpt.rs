@@ -13,11 +13,11 @@ const AROUND: usize = 1;
 /// Labels of one file that are no more lines apart than this share a block.
 const NEAR: usize = 4;
 
-/// A span and what to write at it.
+/// A span and what to write at it, one text below the other.
 #[derive(Clone, Debug)]
 pub struct Label {
     pub span: Span,
-    pub text: Option<String>,
+    pub texts: Vec<String>,
 }
 
 /// How lines are shown.
@@ -61,6 +61,8 @@ struct Block {
 /// A label by line: `start` and `end` are byte offsets in the line, without its line break.
 struct InLine {
     index: usize,
+    /// Where it starts in the file.
+    at: u32,
     line: usize,
     start: usize,
     end: usize,
@@ -85,9 +87,18 @@ impl Excerpt {
             in_file.sort_by_key(|label| label.line);
             let mut groups: Vec<Vec<InLine>> = Vec::new();
             for label in in_file {
-                match groups.last_mut() {
-                    Some(group) if group.last().is_some_and(|last| label.line - last.line <= NEAR) => group.push(label),
-                    _ => groups.push(vec![label]),
+                // Two marks below the same characters cannot be told apart.
+                let covers = |other: &InLine| {
+                    other.line == label.line
+                        && other.start < label.end.max(label.start + 1)
+                        && label.start < other.end.max(other.start + 1)
+                };
+                let fits = |group: &&mut Vec<InLine>| {
+                    group.last().is_some_and(|last| label.line - last.line <= NEAR) && !group.iter().any(covers)
+                };
+                match groups.iter_mut().rev().find(fits) {
+                    Some(group) => group.push(label),
+                    None => groups.push(vec![label]),
                 }
             }
             groups.sort_by_key(|group| group.iter().all(|label| label.index != 0));
@@ -117,8 +128,8 @@ impl Excerpt {
                 let offset = base + text.len() + start;
                 let column = shown.text.get(..*start).map_or(0, |before| before.chars().count());
                 self.places[label.index] = Shown { offset, length: end - start, column };
-                let on_disk = original.get(..label.start).map_or(0, |before| before.chars().count());
-                starts.push((offset, number, on_disk));
+                let (_, on_disk) = checked.sources.position(file, label.at);
+                starts.push((offset, number, on_disk - 1));
             }
             text.push_str(&shown.text);
             text.push('\n');
@@ -136,7 +147,7 @@ fn in_line(checked: &Checked, index: usize, span: Span) -> InLine {
     let inside = |offset: u32| (offset.saturating_sub(lines[number]) as usize).min(text.len());
     let floor = |offset: usize| (0..=offset).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let start = floor(inside(span.start));
-    InLine { index, line: number, start, end: floor(inside(span.end)).max(start) }
+    InLine { index, at: span.start, line: number, start, end: floor(inside(span.end)).max(start) }
 }
 
 /// A line without its line break. `number` counts from 0.
@@ -159,7 +170,7 @@ fn show(line: &str, labels: &[&InLine], look: Look) -> ShownLine {
     let dots = if look.unicode { "…" } else { "..." };
     // A quarter of the room shows what stands before the first label.
     let label_start = labels.iter().map(|label| label.start).min().unwrap_or(0);
-    let is_long = line.len() > look.longest && line.chars().count() > look.longest;
+    let is_long = line.len() > look.longest && line.chars().nth(look.longest).is_some();
     let from = if is_long && labels.iter().any(|label| label.end > look.longest) {
         let before = line[..label_start].char_indices().rev().nth(look.longest / 4);
         before.map_or(0, |(at, _)| at)

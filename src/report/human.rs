@@ -1,6 +1,6 @@
 //! The report for a person at a terminal: each finding with the lines it is about, then what was looked at.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::{self, Write};
 
@@ -132,16 +132,21 @@ struct Report<'c> {
 impl<'c> Report<'c> {
     fn of(place: Place<'c>, style: Style) -> Report<'c> {
         let finding = place.finding;
-        let main = Label { span: finding.span, text: finding.label.clone() };
-        let notes = finding.notes.iter().map(|note| Label { span: note.span, text: Some(note.message.clone()) });
-        let mut seen = HashSet::new();
-        let labels: Vec<Label> =
-            std::iter::once(main).chain(notes).filter(|label| seen.insert((label.span, label.text.clone()))).collect();
+        let notes = finding.notes.iter().map(|note| (note.span, note.message.as_str()));
+        let mut labels = vec![Label { span: finding.span, texts: finding.label.clone().into_iter().collect() }];
+        for (span, text) in notes {
+            match labels.iter_mut().find(|label| label.span == span) {
+                Some(label) if label.texts.iter().any(|other| other == text) => {}
+                Some(label) => label.texts.push(text.to_owned()),
+                None => labels.push(Label { span, texts: vec![text.to_owned()] }),
+            }
+        }
         let look = Look { longest: style.width.saturating_sub(12).max(40), unicode: style.unicode };
         let excerpt = Excerpt::of(place.checked, &labels, look);
         let spans = labels.iter().zip(&excerpt.places).enumerate().map(|(index, (label, shown))| {
             let room = style.width.saturating_sub(shown.column + shown.length / 2 + 12).max(30);
-            let text = label.text.as_deref().map(|text| wrapped(&printable(text), room));
+            let lines: Vec<_> = label.texts.iter().map(|text| wrapped(&printable(text), room)).collect();
+            let text = (!lines.is_empty()).then(|| lines.join("\n"));
             let span = (shown.offset, shown.length);
             if index == 0 {
                 LabeledSpan::new_primary_with_span(text, span)

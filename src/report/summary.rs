@@ -24,12 +24,18 @@ pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Resu
     Ok(())
 }
 
-/// One line about what was not read, for reports that have no summary; none when all was.
-pub fn gaps(checked: &[Checked]) -> Option<String> {
-    let mut bytes = Vec::new();
-    write_gaps(&mut bytes, checked).ok()?;
-    let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-    (!text.is_empty()).then_some(text)
+/// What was not read, for reports that have no summary: a sentence a line. Empty when all was read.
+pub fn gaps(checked: &[Checked]) -> Vec<String> {
+    let files = checked.iter().flat_map(|checked| checked.outcome.files.iter().map(move |file| (checked, file)));
+    let gaps = files.filter_map(|(checked, file)| {
+        let (what, reason) = match &file.read {
+            Read::Whole => return None,
+            Read::Partly(reason) => ("was read in part", reason),
+            Read::No(reason) => ("was not read", reason),
+        };
+        Some(format!("`{}` {what}: {}", printable(&checked.shown(&file.path)), printable(reason)))
+    });
+    gaps.collect()
 }
 
 fn found(counts: &Counts, style: Style) -> String {
@@ -101,9 +107,13 @@ fn write_names(out: &mut dyn Write, what: &str, mut names: Vec<String>) -> io::R
     if more > 0 {
         names.push(format!("and {more} more"));
     }
-    match names.len() {
-        0 => Ok(()),
-        _ => writeln!(out, "{what}: {}", names.join(", ")),
+    match names.as_slice() {
+        [] => Ok(()),
+        [name] => writeln!(out, "{what}: {name}"),
+        names => {
+            writeln!(out, "{what}:")?;
+            names.iter().try_for_each(|name| writeln!(out, "  {name}"))
+        }
     }
 }
 

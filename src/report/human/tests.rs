@@ -129,6 +129,34 @@ fn a_long_line_is_cut_around_the_place() {
 }
 
 #[test]
+fn marks_that_overlap_stand_apart() {
+    let mut sources = Sources::default();
+    let file = sources.add("a.conf", "proxy_pass http://api/$1;\n");
+    let mut findings = Findings::of("target/no-resolver");
+    let whole = span(&sources, file, "http://api/$1");
+    let finding = findings.error(whole, "looked up late").label("the whole");
+    finding.note(span(&sources, file, "api"), "the name").note(whole, "again").note(whole, "again");
+    let expected = "\
+error[target/no-resolver]
+
+  × looked up late
+   ╭─[a.conf:1:12]
+ 1 │ proxy_pass http://api/$1;
+   ·            ──────┬──────
+   ·                  ╰─┤ the whole
+   ·                    │ again
+   ╰────
+   ╭─[a.conf:1:19]
+ 1 │ proxy_pass http://api/$1;
+   ·                   ─┬─
+   ·                    ╰── the name
+   ╰────
+";
+    let shown = text(&[checked(sources, findings.into_vec())], PLAIN);
+    assert!(shown.starts_with(expected), "{shown}");
+}
+
+#[test]
 fn a_file_cannot_command_the_terminal() {
     let mut sources = Sources::default();
     let file = sources.add("a\u{1b}[2J.conf", "a\u{1b}[31mBAD\0\u{7}\u{202e}\r\nnext\rline\r\n");
