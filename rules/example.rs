@@ -74,6 +74,7 @@ pub fn listener(port: u16, place: Span) -> Listener {
         place,
         bind_place: place,
         why: "it is told to".to_owned(),
+        anywhere: None,
         access: None,
     }
 }

@@ -39,7 +39,10 @@ fn check(site: &Site, findings: &mut Findings) {
                 (end.place, format!("{} connects{from} and answers {}", proxy.product, proxy.answers.refused))
             }),
         );
-        finding.help(format!("listen on `0.0.0.0:{}`", port_of(listener).unwrap_or_default()));
+        finding.help(match &listener.anywhere {
+            Some(anywhere) => format!("let it listen on every address: `{anywhere}`"),
+            None => format!("listen on `0.0.0.0:{}`", port_of(listener).unwrap_or_default()),
+        });
         if let Some(written) = written_bind(listener) {
             finding.fix("listen on every address", true, listener.bind_place, written);
         }

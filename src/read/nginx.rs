@@ -261,6 +261,7 @@ impl<'l> Walk<'l, '_> {
                 place: listen.place,
                 bind_place: listen.place,
                 why: "`nginx` is told to listen".to_owned(),
+                anywhere: None,
                 access: None,
             });
         }

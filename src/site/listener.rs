@@ -98,6 +98,8 @@ pub struct Listener {
     pub bind_place: Span,
     /// The evidence in words, without the address: "`gunicorn` is told to", "the default of `grafana`".
     pub why: String,
+    /// What makes it listen on every address, to be quoted: "--host 0.0.0.0"; `None`: not known.
+    pub anywhere: Option<String>,
     /// Who may connect to a unix socket.
     pub access: Option<SocketAccess>,
 }

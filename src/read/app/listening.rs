@@ -123,7 +123,16 @@ impl Collected {
         bind_place: Span,
     ) {
         let why = format!("`{}` in {}", call_name(site.expression), program.file_name());
-        let listener = Listener { endpoint, protocol: site.protocol, evidence, place, bind_place, why, access: None };
+        let listener = Listener {
+            endpoint,
+            protocol: site.protocol,
+            evidence,
+            place,
+            bind_place,
+            why,
+            anywhere: None,
+            access: None,
+        };
         if !self.listeners.contains(&listener) {
             self.listeners.push(listener);
         }

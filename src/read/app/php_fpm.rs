@@ -110,8 +110,13 @@ pub fn listening(pools: &Pools) -> Listening {
             continue;
         };
         let access = matches!(endpoint, Endpoint::Unix { .. }).then(|| pool.access());
+        let anywhere = match endpoint {
+            Endpoint::Tcp { port, .. } => Some(format!("listen = {port}")),
+            Endpoint::Unix { .. } => None,
+        };
         result.listeners.push(Listener {
             endpoint,
+            anywhere,
             protocol: Some(Protocol::FastCgi),
             evidence: Evidence::Binding,
             place,

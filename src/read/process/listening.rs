@@ -327,7 +327,7 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
             }
             moved.close_round();
         }
-        moved.listening(self, socket)
+        moved.listening(self, socket, movers)
     }
 }
 
@@ -465,7 +465,7 @@ impl Moved {
         }
     }
 
-    fn listening(mut self, judged: &Judged, socket: &Socket) -> Listening {
+    fn listening(mut self, judged: &Judged, socket: &Socket, movers: &[Mover]) -> Listening {
         let place = judged.process.place;
         let mut result = Listening { listeners: Vec::new(), open: self.open.take() };
         let default = socket.default.as_deref().and_then(address::address).unwrap_or_default();
@@ -518,6 +518,7 @@ impl Moved {
                 place: at,
                 bind_place,
                 why: why.clone(),
+                anywhere: anywhere(movers, address.port),
                 access: None,
             });
         }
@@ -534,6 +535,21 @@ impl Moved {
             spoken => spoken,
         }
     }
+}
+
+/// What to write so that the socket is open on every address: the strongest mover that can say so.
+fn anywhere(movers: &[Mover], port: Option<u16>) -> Option<String> {
+    movers.iter().find_map(|mover| {
+        let (flag, variable) = (mover.flag.as_deref(), mover.variable.as_deref());
+        let names = flag.or(variable)?.split(' ');
+        let name = names.clone().find(|name| name.starts_with("--")).or_else(|| names.clone().next())?;
+        let between = if flag.is_some() { ' ' } else { '=' };
+        match mover.is {
+            Meaning::Host | Meaning::Anywhere => Some(format!("{name}{between}0.0.0.0")),
+            Meaning::Address => Some(format!("{name}{between}0.0.0.0:{}", port?)),
+            _ => None,
+        }
+    })
 }
 
 /// Where a file mentions the last part of a key as a word of its own.
