@@ -1,9 +1,13 @@
 //! From a start command to the processes that it leaves running, and from a process to its listeners.
 
 pub mod address;
+pub mod flags;
 pub mod follow;
+pub mod judged;
 pub mod listening;
 pub mod lists;
+pub mod moved;
+pub mod settings;
 
 use std::collections::BTreeMap;
 

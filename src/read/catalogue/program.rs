@@ -24,6 +24,8 @@ pub struct Program {
     pub config: Option<Config>,
     /// A variable that holds further arguments, weaker than those of the command line.
     pub arguments: Option<String>,
+    /// Who may connect when the socket is a path.
+    pub access: Option<Access>,
     /// Its listeners stand in a configuration of its own, which the reader of this name reads: `nginx`, `php-fpm`, …
     pub reader: Option<String>,
     /// Options that take a value, so that the value is not mistaken for an argument.
@@ -50,6 +52,16 @@ pub struct Further {
     /// It is opened only when one of these is there.
     #[serde(default)]
     pub needs: Vec<Mover>,
+}
+
+/// Who may connect to a unix socket.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Access {
+    /// The permission bits that it has by default, octal; without it, the umask decides.
+    pub mode: Option<String>,
+    /// What changes them, and owner and group; the last one that is there counts.
+    pub movers: Vec<Mover>,
 }
 
 /// A protocol and, where there is a default, the address.
@@ -107,6 +119,15 @@ pub enum Meaning {
     Unix,
     /// TLS is spoken.
     Tls,
+    /// What `protocol` says is spoken.
+    Speaks,
+    /// Permission bits of the unix socket, octal.
+    Mode,
+    /// The umask with which the unix socket is made, octal.
+    Umask,
+    /// The owner of the unix socket, or `owner:group`.
+    Owner,
+    Group,
     /// The socket is not opened.
     Off,
     /// What it does cannot be told.

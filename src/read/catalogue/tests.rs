@@ -101,7 +101,7 @@ fn images_refer_to_what_exists() {
             let known = words.is_empty()
                 || program(&words).is_some()
                 || super::wrapper(&words).is_some()
-                || programs().iter().any(|entry| entry.names.iter().any(|name| begins(name)));
+                || programs().iter().any(|entry| entry.names.iter().any(begins));
             assert!(known, "{name}: `{}` is no program of the catalogue", words.join(" "));
         }
     }

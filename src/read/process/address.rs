@@ -42,7 +42,7 @@ pub fn address(value: &str) -> Option<Address> {
     };
     for scheme in ["unix://", "unix:", "file://"] {
         if let Some(path) = value.strip_prefix(scheme) {
-            return path.starts_with('/').then(|| unix(path));
+            return (!path.is_empty()).then(|| unix(path));
         }
     }
     if value.starts_with('/') {

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use crate::read::app::supervisor::supervised;
 use crate::read::process::Argument;
 use crate::read::process::follow::{Follower, Role, State, absolute};
 use crate::read::surroundings::{Found, Surroundings};
 use crate::source::{Lookup, Text, TextBuilder};
 use crate::syntax::command_line::shell;
-use crate::syntax::ini::{Style, parse};
 
 /// Runs a script of package.json: `npm run NAME`, `npm start`. Words behind `--`, or all of them, go to the script.
 pub fn package_script(
@@ -101,91 +101,28 @@ fn supervisor(follower: &mut Follower, path: Option<String>, state: &State, role
     let Some((path, text)) = found else {
         return follower.open("the configuration of supervisord is not visible".to_owned());
     };
-    let mut texts = vec![text.clone()];
-    let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-    for section in parse(&text, Style::SUPERVISOR).sections {
-        if section.name.value != "include" {
-            continue;
-        }
-        for (_, files) in section.entries.iter().filter(|(key, _)| key.value == "files") {
-            for pattern in files.as_str().split_whitespace() {
-                included(follower, &absolute(folder, pattern), &mut texts);
-            }
-        }
-    }
-    let mut any = false;
-    for text in &texts {
-        for section in parse(text, Style::SUPERVISOR).sections {
-            if !section.name.value.starts_with("program:") {
-                continue;
-            }
-            any = true;
-            let value = |key: &str| section.entries.iter().rfind(|(name, _)| name.value == key).map(|(_, text)| text);
-            if value("autostart").is_some_and(|value| value.as_str().eq_ignore_ascii_case("false")) {
-                continue;
-            }
-            let Some(command) = value("command") else { continue };
-            let mut inner = state.clone();
-            if let Some(folder) = value("directory") {
-                inner.directory = absolute("/", folder.as_str());
-            }
-            for (name, value) in value("environment").map(environment).unwrap_or_default() {
-                inner.variables.insert(name, Lookup::Value(value));
-            }
-            if command.as_str().contains("%(") {
-                follower.open(format!("the command of `{}` holds an expansion", section.name.value));
-                continue;
-            }
-            let role = if role == Role::Last { Role::Beside } else { role };
-            follower.script(&shell(command), &mut inner, Vec::new(), role);
-        }
-    }
-    if !any {
+    let supervised = supervised(&text, path, follower.surroundings);
+    if supervised.programs.is_empty() && supervised.open.is_none() {
         follower.open("supervisord has no program that is visible".to_owned());
     }
-}
-
-fn included(follower: &mut Follower, pattern: &str, texts: &mut Vec<Text>) {
-    let (folder, name) = pattern.rsplit_once('/').unwrap_or(("/", pattern));
-    let listing = (follower.surroundings.list)(folder);
-    if !listing.complete {
-        follower.open(format!("the folder `{folder}` may hold further programs for supervisord"));
+    if let Some(why) = supervised.open {
+        follower.open(why);
     }
-    for file in listing.names.iter().filter(|file| crate::read::catalogue::entries::matches(name, file)) {
-        match (follower.surroundings.file)(&format!("{folder}/{file}")) {
-            Found::File(text) => texts.push(text),
-            Found::Directory | Found::Absent => {}
-            Found::Opaque | Found::Unknown => follower.open(format!("`{folder}/{file}` is not visible")),
+    for program in supervised.programs.iter().filter(|program| program.autostart) {
+        let mut inner = state.clone();
+        if let Some(folder) = &program.directory {
+            inner.directory = absolute("/", folder.as_str());
         }
-    }
-}
-
-/// `A="b",C=d`.
-fn environment(text: &Text) -> Vec<(String, Text)> {
-    let mut pairs = Vec::new();
-    let bytes = text.as_str().as_bytes();
-    let (mut start, mut quote) = (0, None);
-    for at in 0..=bytes.len() {
-        match (bytes.get(at), quote) {
-            (Some(byte @ (b'"' | b'\'')), None) => quote = Some(*byte),
-            (Some(byte), Some(open)) if *byte == open => quote = None,
-            (Some(b','), None) | (None, _) => {
-                if let Some((name, value)) = text.slice(start..at).split_once('=') {
-                    let value = value.trim();
-                    let inner = value.as_str().trim_matches(['"', '\'']);
-                    let skipped = value.as_str().len() - value.as_str().trim_start_matches(['"', '\'']).len();
-                    let value = value.slice(
-                        skipped.min(value.as_str().len() - inner.len())
-                            ..(skipped + inner.len()).min(value.as_str().len()),
-                    );
-                    pairs.push((name.trim().as_str().to_owned(), value));
-                }
-                start = at + 1;
-            }
-            _ => {}
+        for (name, value) in &program.environment {
+            inner.variables.insert(name.value.clone(), Lookup::Value(value.clone()));
         }
+        if program.command.as_str().contains("%(") {
+            follower.open(format!("the command of `{}` holds an expansion", program.name));
+            continue;
+        }
+        let role = if role == Role::Last { Role::Beside } else { role };
+        follower.script(&shell(&program.command), &mut inner, Vec::new(), role);
     }
-    pairs
 }
 
 /// foreman and honcho give each process a `PORT`, from 5000 in steps of 100.

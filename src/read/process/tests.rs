@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::read::catalogue::image;
+use crate::read::catalogue::tree::Tree;
+use crate::read::catalogue::{image, package, tree};
 use crate::read::process::listening::listening_of_all;
 use crate::read::process::{Start, container_start, start};
 use crate::read::surroundings::{Found, Listing, Surroundings};
-use crate::site::listener::{Bind, Endpoint, Listener, Listening};
+use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening};
 use crate::source::{Lookup, Sources, Text};
 
 /// A machine of a test: variables, files, the working directory /app.
@@ -37,6 +38,14 @@ impl Machine {
     fn file(mut self, path: &str, text: &str) -> Machine {
         let content = self.text(&path[1..], text);
         self.files.insert(path.to_owned(), Some(content));
+        self
+    }
+
+    /// The files of a tree of the catalogue.
+    fn tree(mut self, tree: &Tree) -> Machine {
+        for (path, text) in &tree.files {
+            self = self.file(path, text.as_deref().unwrap_or(""));
+        }
         self
     }
 
@@ -304,9 +313,77 @@ fn other_servers() {
 fn a_configuration_that_does_not_mention_the_key_moves_nothing() {
     let with = |text: &str| Machine::default().file("/app/vite.config.ts", text);
     assert_eq!(with("export default { plugins: [] }").run("vite"), "http:localhost:5173");
-    assert_eq!(with("export default { server: { port: 81 } }").run("vite"), "?");
+    assert_eq!(with("export default { server: { port: 81 } }").run("vite"), "http:localhost:81");
+    assert_eq!(with("export default { server: { port: choose() } }").run("vite"), "?");
     assert_eq!(with("export default { server: { port: 81 } }").run("vite --port 82"), "http:localhost:82");
-    assert_eq!(with("export default { server: { host: true } }").run("vite"), "http:somewhere:5173");
+    assert_eq!(with("export default { server: { host: true } }").run("vite"), "http:*:5173");
+}
+
+#[test]
+fn configuration_files_are_read() {
+    let gunicorn = |text: &str| Machine::default().file("/app/gunicorn.conf.py", text);
+    assert_eq!(gunicorn("bind = '0.0.0.0:81'\n").run("gunicorn a"), "http:*:81");
+    assert_eq!(gunicorn("bind = ['0.0.0.0:81', 'unix:/run/a.sock']\n").run("gunicorn a"), "http:*:81 http:/run/a.sock");
+    assert_eq!(gunicorn("workers = 3\n").run("gunicorn a"), "http:127.0.0.1:8000");
+    assert_eq!(gunicorn("bind = choose()\n").run("gunicorn a"), "?");
+    assert_eq!(gunicorn("bind = '0.0.0.0:81'\n").run("gunicorn -b :82 a"), "http:*:82");
+    assert_eq!(run("gunicorn -c missing.py a"), "?");
+    let uwsgi = |text: &str| Machine::default().file("/app/uwsgi.ini", text);
+    assert_eq!(
+        uwsgi("[uwsgi]\nhttp = :81\nsocket = /run/u.sock\n").run("uwsgi uwsgi.ini"),
+        "uwsgi:/run/u.sock http:*:81"
+    );
+    assert_eq!(uwsgi("[uwsgi]\nsocket = :81\nprotocol = http\n").run("uwsgi --ini uwsgi.ini"), "http:*:81");
+    let puma = Machine::default().file("/app/config/puma.rb", "port ENV.fetch('PORT') { 3000 }\n");
+    assert_eq!(puma.run("bundle exec puma -C config/puma.rb"), "http:*:3000");
+    let spring = Machine::default().file("/app/config/application.properties", "server.port=8084\n");
+    assert_eq!(spring.run("java -jar app.jar"), "http:*:8084");
+}
+
+#[test]
+fn sockets_are_relative_to_the_working_directory_and_have_a_mode() {
+    assert_eq!(run("gunicorn --bind unix:shop.sock shop.wsgi"), "http:/app/shop.sock");
+    let mut machine = Machine::default();
+    let line = machine.text("line", "gunicorn -m 007 --bind unix:/run/shop.sock shop.wsgi");
+    let listening = machine.listening(&Start::Shell(line));
+    let access = listening.listeners[0].access.clone().unwrap();
+    assert_eq!(access.mode, Some(0o770));
+    assert_eq!(machine.sources.quote(access.place.unwrap()), "007");
+}
+
+#[test]
+fn entry_files_are_read() {
+    let node = |text: &str| Machine::default().file("/app/server.js", text);
+    let server = "const http = require('http');\nhttp.createServer().listen(process.env.PORT || 8081);\n";
+    assert_eq!(node(server).run("node --enable-source-maps server.js"), "http:*:8081");
+    assert_eq!(node(server).variable("PORT", "82").run("npx nodemon server.js"), "http:*:82");
+}
+
+#[test]
+fn pools_come_from_the_trees_of_images_and_packages() {
+    let official = || Machine::default().tree(tree("php-fpm-official").unwrap());
+    assert_eq!(official().container("php:8.3-fpm", &[]), "fastcgi:*:9000");
+    assert_eq!(official().run("docker-php-entrypoint php-fpm -F"), "fastcgi:*:9000");
+    let debian = Machine::default().tree(&package("apt", "php8.2-fpm").trees[0]);
+    assert_eq!(debian.run("php-fpm8.2 --nodaemonize"), "fastcgi:/run/php/php8.2-fpm.sock");
+    let alpine = Machine::default().tree(&package("apk", "php83-fpm").trees[0]);
+    assert_eq!(alpine.run("php-fpm83 -F"), "fastcgi:127.0.0.1:9000");
+    assert_eq!(run("php-fpm"), "?");
+}
+
+#[test]
+fn places_are_what_decided() {
+    let mut machine = Machine::default();
+    let line = machine.text("line", "uvicorn a:b --port 81 --host 0.0.0.0");
+    let listening = machine.listening(&Start::Shell(line));
+    let listener = &listening.listeners[0];
+    assert_eq!(machine.sources.quote(listener.place), "81");
+    assert_eq!(machine.sources.quote(listener.bind_place), "0.0.0.0");
+    assert_eq!(listener.why, "`uvicorn` is told to");
+    let line = machine.text("other", "exec uvicorn a:b");
+    let listening = machine.listening(&Start::Shell(line));
+    assert_eq!(machine.sources.quote(listening.listeners[0].place), "uvicorn");
+    assert_eq!(listening.listeners[0].evidence, Evidence::Default);
 }
 
 #[test]

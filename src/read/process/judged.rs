@@ -1,0 +1,247 @@
+//! What the command, the variables and the files of one process give to the movers of its program.
+
+use crate::read::catalogue::program::{Config, Meaning, Mover, Program, Socket};
+use crate::read::process::address;
+use crate::read::process::flags::{Given, find, split};
+use crate::read::process::moved::{Moved, is_no};
+use crate::read::process::settings::{Loaded, Said, load};
+use crate::read::process::{Argument, Process};
+use crate::read::surroundings::Surroundings;
+use crate::site::listener::{Listening, SocketAccess};
+use crate::source::{Lookup, Span};
+
+pub struct Judged<'p, 's, 'm> {
+    pub process: &'p Process,
+    program: &'p Program,
+    surroundings: &'s Surroundings<'m>,
+    /// Further arguments from a variable, weaker than the command line.
+    weaker: Vec<Argument>,
+    /// Words that may hold options that are not visible.
+    pub hidden_options: Option<String>,
+    /// The configuration files, the strongest first.
+    files: Vec<Loaded>,
+}
+
+impl<'p, 's, 'm> Judged<'p, 's, 'm> {
+    pub fn new(process: &'p Process, program: &'p Program, surroundings: &'s Surroundings<'m>) -> Judged<'p, 's, 'm> {
+        let mut judged =
+            Judged { process, program, surroundings, weaker: Vec::new(), hidden_options: None, files: Vec::new() };
+        if let Some(name) = &program.arguments {
+            match process.variable(name, surroundings) {
+                Lookup::Value(text) => judged.weaker = split(&text),
+                Lookup::Unset => {}
+                Lookup::Unknown => judged.hidden_options = Some(format!("`{name}` may hold further options")),
+            }
+        }
+        let is_hidden = |(index, word): (usize, &Argument)| {
+            let is_value = index > 0 && judged.takes_value(process.arguments[index - 1].as_str());
+            !word.complete && word.as_str().is_empty() && !is_value
+        };
+        if process.arguments.iter().enumerate().any(is_hidden) {
+            let why = format!("options of `{}` come from a variable that is not visible", process.name);
+            judged.hidden_options = Some(why);
+        }
+        if let Some(config) = program.config.as_ref().filter(|_| program.reader.is_none()) {
+            judged.files = judged.load(config);
+        }
+        judged
+    }
+
+    fn takes_value(&self, word: &str) -> bool {
+        let movers = self.program.movers.iter().chain(self.program.also.iter().flat_map(|further| &further.movers));
+        let config_flags = self.program.config.as_ref().and_then(|config| config.flag.as_deref()).unwrap_or("");
+        self.program.values.iter().any(|option| option == word)
+            || config_flags.split(' ').any(|flag| flag == word)
+            || movers
+                .filter(|mover| !matches!(mover.is, Meaning::Tls | Meaning::Off | Meaning::Anywhere))
+                .any(|mover| mover.flag.as_deref().is_some_and(|flags| flags.split(' ').any(|flag| flag == word)))
+    }
+
+    fn load(&self, config: &Config) -> Vec<Loaded> {
+        let place = self.process.place;
+        let mut named: Option<Given> = None;
+        if let Some(flags) = &config.flag {
+            named = self.flags(flags, true).pop();
+        }
+        if let (None, Some(ending)) = (&named, &config.ending) {
+            let is_file =
+                |word: &&Argument| word.complete && !word.as_str().starts_with('-') && word.as_str().ends_with(ending);
+            named = self.process.arguments.iter().find(is_file).map(|word| Given::Value(word.text.clone()));
+        }
+        if let (None, Some(name)) = (&named, &config.variable) {
+            named = self.variable(name);
+        }
+        let variable = |name: &str| self.process.variable(name, self.surroundings);
+        let inner = Surroundings { directory: &self.process.directory, variable: &variable, ..*self.surroundings };
+        let read = |path: &str, place: Span, named: bool| load(&config.format, path, place, named, &inner);
+        match named {
+            Some(Given::Value(path)) => {
+                let loaded = path.as_str().split(',').filter(|path| !path.is_empty());
+                loaded.filter_map(|one| read(one, path.whole(), true)).collect()
+            }
+            Some(Given::Unknown(span, why)) => vec![Loaded::Hidden(span, why)],
+            _ => config.paths.iter().filter_map(|path| read(path, place, false)).collect(),
+        }
+    }
+
+    /// What a mover is given, in the order in which it is written.
+    pub fn given(&self, mover: &Mover) -> Vec<Given> {
+        let mut given = if let Some(flags) = &mover.flag {
+            let takes_value = !matches!(mover.is, Meaning::Tls | Meaning::Off) || mover.when.is_some();
+            self.flags_of(mover, flags, takes_value)
+        } else if let Some(names) = &mover.variable {
+            self.variable(names).into_iter().collect()
+        } else if let Some(keys) = &mover.key {
+            self.keys(keys)
+        } else if let Some(number) = mover.argument {
+            self.positional(number).into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        if let Some(wanted) = &mover.when {
+            given.retain(|one| match one {
+                Given::Value(text) => wanted.split(' ').any(|value| text.as_str().eq_ignore_ascii_case(value)),
+                Given::Bare(_) => false,
+                Given::Unknown(..) => true,
+            });
+        }
+        if !mover.repeats && given.len() > 1 {
+            given.drain(..given.len() - 1);
+        }
+        given
+    }
+
+    pub fn flags(&self, names: &str, takes_value: bool) -> Vec<Given> {
+        let found = find(&self.process.arguments, names, takes_value, &|_| true);
+        if found.is_empty() { find(&self.weaker, names, takes_value, &|_| true) } else { found }
+    }
+
+    fn flags_of(&self, mover: &Mover, names: &str, takes_value: bool) -> Vec<Given> {
+        // `-production` is not `-p roduction`.
+        let plausible = |value: &str| match mover.is {
+            Meaning::Port | Meaning::Offset => address::port(value).is_some(),
+            Meaning::Host | Meaning::Anywhere => address::host(value).is_some(),
+            Meaning::Address | Meaning::Url => address::address(value).is_some(),
+            Meaning::Unix => value.starts_with('/'),
+            Meaning::Mode | Meaning::Umask => value.bytes().all(|byte| byte.is_ascii_digit()),
+            _ => false,
+        };
+        let found = find(&self.process.arguments, names, takes_value, &plausible);
+        if found.is_empty() { find(&self.weaker, names, takes_value, &plausible) } else { found }
+    }
+
+    fn variable(&self, names: &str) -> Option<Given> {
+        for name in names.split(' ') {
+            match self.process.variable(name, self.surroundings) {
+                Lookup::Value(text) if text.as_str().trim().is_empty() => {}
+                Lookup::Value(text) => return Some(Given::Value(text)),
+                Lookup::Unset => {}
+                Lookup::Unknown => {
+                    return Some(Given::Unknown(self.process.place, format!("the variable `{name}` may be set")));
+                }
+            }
+        }
+        None
+    }
+
+    fn keys(&self, keys: &str) -> Vec<Given> {
+        for file in &self.files {
+            match file.get(keys) {
+                Said::Nothing => {}
+                Said::Values(values) => return values.into_iter().map(Given::Value).collect(),
+                Said::Unclear(span, why) => return vec![Given::Unknown(span, why)],
+            }
+        }
+        Vec::new()
+    }
+
+    fn positional(&self, number: usize) -> Option<Given> {
+        let words = &self.process.arguments;
+        let mut count = 0;
+        for (index, word) in words.iter().enumerate() {
+            let is_value = index > 0 && self.takes_value(words[index - 1].as_str());
+            if is_value || word.as_str().starts_with('-') {
+                continue;
+            }
+            if count == number {
+                return Some(match word.complete {
+                    true => Given::Value(word.text.clone()),
+                    false => {
+                        Given::Unknown(word.text.whole(), "it comes from a variable that is not visible".to_owned())
+                    }
+                });
+            }
+            count += 1;
+        }
+        None
+    }
+
+    /// The listeners of one socket.
+    pub fn socket(&self, socket: &Socket, movers: &[Mover], needs: &[Mover]) -> Listening {
+        let nothing = |open| Listening { listeners: Vec::new(), open };
+        let mut moved = Moved::new(&self.process.directory);
+        if !needs.is_empty() {
+            let given: Vec<Given> = needs.iter().flat_map(|mover| self.given(mover)).collect();
+            let is_there = |one: &Given| match one {
+                Given::Value(text) => !is_no(text.as_str()),
+                Given::Bare(_) => true,
+                Given::Unknown(..) => false,
+            };
+            if !given.iter().any(is_there) {
+                let unknown = given.into_iter().find_map(|one| match one {
+                    Given::Unknown(_, why) => Some(why),
+                    _ => None,
+                });
+                return nothing(unknown);
+            }
+        }
+        for mover in movers {
+            for given in self.given(mover) {
+                moved.apply(mover, given);
+                if moved.off {
+                    return nothing(None);
+                }
+            }
+            moved.close_round();
+        }
+        moved.listening(self, socket, movers)
+    }
+
+    /// Who may connect to its unix socket.
+    pub fn access(&self) -> SocketAccess {
+        let mut access = SocketAccess::default();
+        let Some(rules) = &self.program.access else { return access };
+        let bits = |text: &str| u32::from_str_radix(text.trim(), 8).ok().filter(|bits| *bits <= 0o7777);
+        access.mode = rules.mode.as_deref().and_then(bits);
+        for mover in &rules.movers {
+            let (text, place) = match self.given(mover).pop() {
+                None => continue,
+                Some(Given::Value(text)) => (text.as_str().trim().to_owned(), text.whole()),
+                // `--chmod-socket` alone.
+                Some(Given::Bare(place)) if mover.is == Meaning::Mode => ("666".to_owned(), place),
+                Some(_) => {
+                    access.mode = access.mode.filter(|_| mover.is == Meaning::Owner);
+                    continue;
+                }
+            };
+            access.place = Some(place);
+            match mover.is {
+                Meaning::Mode => access.mode = if text.is_empty() { Some(0o666) } else { bits(&text) },
+                Meaning::Umask => {
+                    let digits = text.trim_start_matches("0o");
+                    access.mode = bits(digits).map(|mask| 0o777 & !mask);
+                }
+                Meaning::Owner => match text.split_once(':') {
+                    Some((owner, group)) => {
+                        access.owner = Some(owner.to_owned());
+                        access.group = Some(group.to_owned());
+                    }
+                    None => access.owner = Some(text),
+                },
+                Meaning::Group => access.group = Some(text),
+                _ => {}
+            }
+        }
+        access
+    }
+}
