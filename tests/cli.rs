@@ -103,6 +103,8 @@ fn what_fails_is_shown() {
     let line = "nginx.conf:2:16: warning: `target` is allowed, and nothing reports it at this place [syntax/unused-allow]\n  help: remove the comment\n";
     assert_eq!(folder.run(&["--format", "line"]).out, line);
     assert_eq!(folder.run(&["--format", "line", "--level", "error"]).out, "");
+    let human = folder.run(&["--level", "error"]).out;
+    assert!(human.ends_with("; 1 finding is left out by what was asked for\n"), "{human}");
     assert_eq!(folder.run(&["--format", "line", "--level", "error", "--fail-on", "warning"]).out, line);
 }
 

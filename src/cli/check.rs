@@ -43,9 +43,17 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
                 continue;
             }
         };
-        let is_shown = |finding: &Finding| finding.level >= least && selection.has(finding.rule);
-        outcome.findings.retain(|finding| is_shown(finding) && is_in_focus(&target, &sources, finding));
-        checked.push(Checked { prefix: target.prefix, sources, outcome });
+        let is_asked = |finding: &Finding| selection.has(finding.rule) && is_in_focus(&target, &sources, finding);
+        let (mut shown, mut hidden) = (Vec::new(), (0, 0));
+        for finding in std::mem::take(&mut outcome.findings) {
+            match (is_asked(&finding), finding.level >= least, finding.level) {
+                (true, true, _) => shown.push(finding),
+                (true, false, Level::Advice) => hidden.0 += 1,
+                _ => hidden.1 += 1,
+            }
+        }
+        outcome.findings = shown;
+        checked.push(Checked { prefix: target.prefix, sources, outcome, hidden });
     }
     let status = if broken { 2 } else { status(arguments, fail_on, &checked) };
     match print(arguments, &checked) {

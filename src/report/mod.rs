@@ -19,7 +19,10 @@ pub struct Checked {
     /// Put before a path of the snapshot, it gives the path for people. Ends with `/`, or is empty.
     pub prefix: String,
     pub sources: Sources,
+    /// With the findings that are to be shown.
     pub outcome: Outcome,
+    /// How many were made and are not shown: pieces of advice, and others.
+    pub hidden: (usize, usize),
 }
 
 /// A finding and the folder in which it was made.
@@ -35,6 +38,8 @@ pub struct Counts {
     pub errors: usize,
     pub warnings: usize,
     pub advice: usize,
+    pub hidden_advice: usize,
+    pub hidden_others: usize,
     /// Files that were read or should have been.
     pub files: usize,
     pub files_with_findings: usize,
@@ -104,6 +109,10 @@ pub fn count(checked: &[Checked]) -> Counts {
             counts.files_with_findings += 1;
             last_file = Some(file);
         }
+    }
+    for (advice, others) in checked.iter().map(|checked| checked.hidden) {
+        counts.hidden_advice += advice;
+        counts.hidden_others += others;
     }
     for file in checked.iter().flat_map(|checked| &checked.outcome.files) {
         counts.files += 1;

@@ -77,11 +77,22 @@ fn nothing(counts: &Counts) -> String {
         return "found no file that says what a proxy does".to_owned();
     }
     let files = number(read, "file", "files");
-    if counts.routes == 0 {
-        let them = if read == 1 { "it" } else { "them" };
-        return format!("nothing to report on the {files} read; no route to a backend is in {them}");
+    let what = if counts.hidden_others + counts.failing() > 0 { "nothing to show" } else { "nothing to report" };
+    let mut words = match counts.routes {
+        0 => {
+            format!("{what} on the {files} read; no route to a backend is in {}", if read == 1 { "it" } else { "them" })
+        }
+        _ => format!("{what} on the {files} read; {}", routes(counts)),
+    };
+    if counts.hidden_others > 0 {
+        let findings = number(counts.hidden_others, "finding is", "findings are");
+        words.push_str(&format!("; {findings} left out by what was asked for"));
     }
-    format!("nothing to report on the {files} read; {}", routes(counts))
+    if counts.hidden_advice > 0 {
+        let advice = number(counts.hidden_advice, "piece of advice", "pieces of advice");
+        words.push_str(&format!("; --pedantic shows {advice}"));
+    }
+    words
 }
 
 fn write_gaps(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {

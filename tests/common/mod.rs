@@ -39,5 +39,5 @@ pub fn check(folder: &Path) -> (Sources, Outcome) {
 #[allow(dead_code, reason = "each test program takes what it needs of this file")]
 pub fn report(sources: Sources, mut outcome: Outcome) -> String {
     outcome.findings.retain(|finding| finding.level >= Level::Warning);
-    line::text(&[Checked { prefix: String::new(), sources, outcome }])
+    line::text(&[Checked { sources, outcome, ..Checked::default() }])
 }

@@ -219,8 +219,9 @@ fn nothing_is_claimed_about_what_was_not_read() {
     checked.outcome.files.push(file("b.conf", Read::No("permission denied".to_owned())));
     checked.outcome.files.push(file("c.conf", Read::Partly("line 3".to_owned())));
     checked.outcome.routes = vec![route("delivered"), route("undecided"), route("leaves")];
+    checked.hidden = (2, 0);
     let expected = "\
-nothing to report on the 2 files read; 3 routes: 1 delivered, 1 leaving these files, 1 undecided
+nothing to report on the 2 files read; 3 routes: 1 delivered, 1 leaving these files, 1 undecided; --pedantic shows 2 pieces of advice
 partly read: c.conf (line 3)
 not read: b.conf (permission denied)
 undecided:
