@@ -24,11 +24,11 @@ fn add_missing(site: &Site, missing: &MountSourceMissing, findings: &mut Finding
         return;
     }
     let is_file = has_suffix(target) || has_suffix(source);
+    // A whole folder that nobody knows may be fetched by a setup script; a file beside others is forgotten or misspelt.
+    let level = if missing.folder_is_there || missing.similar.is_some() { Level::Error } else { Level::Warning };
     let (level, effect) = match (missing.over_file, missing.is_config) {
-        (true, _) => (Level::Error, format!("Docker makes a folder of it, so `{machine}` does not start")),
-        (false, true) if is_file => {
-            (Level::Error, format!("Docker makes a folder of it, which `{machine}` cannot read"))
-        }
+        (true, _) => (level, format!("Docker makes a folder of it, so `{machine}` does not start")),
+        (false, true) if is_file => (level, format!("Docker makes a folder of it, which `{machine}` cannot read")),
         (false, true) => (Level::Warning, format!("Docker makes an empty folder of it, so `{machine}` has no config")),
         (false, false) => return,
     };
@@ -117,4 +117,51 @@ fn is_made_later(path: &str) -> bool {
 fn has_suffix(path: &str) -> bool {
     let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
     name.rsplit_once('.').is_some_and(|(stem, suffix)| !stem.is_empty() && suffix.len() > 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RULE, has_suffix, is_made_later};
+    use crate::rules::example::{container, place, said, site};
+    use crate::site::trouble::{MountSourceMissing, Trouble};
+
+    fn missing(source: &str, edit: impl Fn(&mut MountSourceMissing)) -> String {
+        let mut site = site();
+        let machine = container(&mut site, "web", 80);
+        let mut missing = MountSourceMissing {
+            machine,
+            place: place(5),
+            source: source.to_owned(),
+            target: "/etc/proxy/site.conf".to_owned(),
+            over_file: true,
+            is_config: true,
+            folder_is_there: true,
+            similar: None,
+            template: None,
+        };
+        edit(&mut missing);
+        site.troubles.push(Trouble::MountSourceMissing(missing));
+        said(&RULE, &mut site)
+    }
+
+    #[test]
+    fn a_source_that_nobody_makes() {
+        assert_eq!(missing("./site.conf", |_| {}), "error at 5: `./site.conf` is not there\n");
+        let far = missing("./src/site.conf", |it| it.folder_is_there = false);
+        assert_eq!(far, "warning at 5: `./src/site.conf` is not there\n");
+        assert_eq!(missing("./site.conf", |it| (it.over_file, it.is_config) = (false, false)), "");
+        assert_eq!(missing("./site.conf", |it| it.template = Some("site.conf.example".to_owned())), "");
+        assert_eq!(missing("./certs/site.conf", |_| {}), "");
+    }
+
+    #[test]
+    fn paths_tell_what_is_made_later() {
+        for path in ["./data/certbot/conf", "./.env.production", "ssl/dhparam-2048.pem", "./frontend/dist"] {
+            assert!(is_made_later(path), "{path}");
+        }
+        for path in ["./nginx/nginx.conf", "./database.conf", "./certificate-service/site.conf"] {
+            assert!(!is_made_later(path), "{path}");
+        }
+        assert!(has_suffix("/etc/a/site.conf") && !has_suffix("/etc/a/sites-enabled") && !has_suffix("./.hidden"));
+    }
 }

@@ -37,10 +37,10 @@ fn judge(wait: Option<&Wait>, least: f64, when: &str, status: &str, findings: &m
     }
     let finding = findings.warning(*place, format!("`{setting}` is only {}", duration(*seconds)));
     finding.label(format!("{status} when {when} for so long"));
-    let thousandths = seconds * 1000.0;
-    let whole = (thousandths - thousandths.round()).abs() < 1e-6;
-    if *seconds < 1.0 && whole && (5.0..=900.0).contains(&thousandths) {
-        finding.help(format!("if seconds were meant, write `{}s`; else at least {least} s", thousandths.round()));
+    let thousandths = (seconds * 1000.0).round();
+    let slipped = least == ANSWER && *seconds < 1.0 && (5.0..=900.0).contains(&thousandths);
+    if slipped {
+        finding.help(format!("if seconds were meant, write `{thousandths}s`; else at least {least} s"));
     } else {
         finding.help(format!("give it at least {least} s"));
     }

@@ -61,6 +61,8 @@ pub struct MountSourceMissing {
     pub over_file: bool,
     /// A proxy on the machine reads the target.
     pub is_config: bool,
+    /// The folder that the source should lie in is in the tree.
+    pub folder_is_there: bool,
     /// A path of the tree with the same file name.
     pub similar: Option<String>,
     /// A path of the tree from which it is made before a deploy: `app.conf.example` for `app.conf`.
