@@ -1,6 +1,6 @@
 //! A proxy in a container asks its own loopback address for something that runs elsewhere.
 
-use super::loopback::{fights_over_a_port, is_elsewhere, meant};
+use super::loopback::{Ports, fights_over_a_port};
 use super::words::{connects, host_and_port, is_literal, level, note_each};
 use crate::finding::Findings;
 use crate::rules::Rule;
@@ -16,9 +16,10 @@ const NAME_IT: &str = "name the service that listens there; a program on the hos
                        with `extra_hosts: [\"host.docker.internal:host-gateway\"]`";
 
 fn check(site: &Site, findings: &mut Findings) {
+    let ports = Ports::of(site);
     for (end, hop) in site.ends() {
         let Reach::Refused(refused) = &end.reach else { continue };
-        if !is_elsewhere(site, hop, refused) || fights_over_a_port(site, refused) {
+        if !ports.is_elsewhere(site, hop, refused) || fights_over_a_port(site, refused) {
             continue;
         }
         let (Some(home), Some((host, port))) = (site.home(hop), host_and_port(end)) else { continue };
@@ -30,8 +31,8 @@ fn check(site: &Site, findings: &mut Findings) {
             name(home)
         );
         let finding = findings.add(level(refused.certainty), host.span, message).label(connects(site, hop));
-        let others = meant(site, refused.machine, refused.port);
-        note_each(finding, others.iter().map(|other| (other.place, other.evidence.clone())));
+        let others = ports.meant(site, refused.machine, refused.port);
+        note_each(finding, others.iter().map(|other| (other.place, other.reason(site, refused.port))));
         let [other] = &others[..] else {
             let names: Vec<&str> = others.iter().map(|other| site.machine(other.machine).name.as_str()).collect();
             finding.help(match names.is_empty() {

@@ -1,10 +1,10 @@
 //! What was meant when a proxy in a container asks its own loopback address and nothing listens there: a program beside
 //! it, or another container.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::words::port_of;
-use crate::rules::words::name;
+use crate::rules::words::{listens, name};
 use crate::site::Site;
 use crate::site::listener::Endpoint;
 use crate::site::machine::{HostPort, Kind, MachineId};
@@ -19,18 +19,95 @@ pub struct Meant {
     /// The port by which other containers reach it.
     pub port: u16,
     pub place: Span,
-    pub evidence: String,
+    evidence: Evidence,
 }
 
-/// The proxy asked its own container, and what it wants is in another one.
-pub fn is_elsewhere(site: &Site, hop: &Hop, refused: &Refused) -> bool {
-    refused.own_loopback
-        && site.machine(refused.machine).kind == Kind::Container
-        && (beside(site, hop, refused).is_empty() || !meant(site, refused.machine, refused.port).is_empty())
+/// The stronger one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Evidence {
+    Listens(usize),
+    Published,
+    Declared,
 }
 
-/// Listeners on the proxy's machine that are not its own and speak what it speaks.
-pub fn beside(site: &Site, hop: &Hop, refused: &Refused) -> Vec<ListenerId> {
+impl Meant {
+    /// Why it is meant by somebody who asks for the port `asked`.
+    pub fn reason(&self, site: &Site, asked: u16) -> String {
+        match self.evidence {
+            Evidence::Listens(index) => listens(site, ListenerId { machine: self.machine, index }),
+            Evidence::Published => {
+                let name = name(site.machine(self.machine));
+                format!("port {asked} of the host leads to port {} of {name}", self.port)
+            }
+            Evidence::Declared => format!("{} names port {asked} as its own", name(site.machine(self.machine))),
+        }
+    }
+}
+
+/// The containers of each project by the ports that are known of them.
+pub struct Ports {
+    by_port: HashMap<(usize, u16), Vec<Meant>>,
+}
+
+/// Nobody means one of so many ports.
+const WIDEST_RANGE: u16 = 64;
+
+impl Ports {
+    pub fn of(site: &Site) -> Ports {
+        let mut ports = Ports { by_port: HashMap::new() };
+        for (number, machine) in site.machines.iter().enumerate().filter(|(_, it)| it.kind == Kind::Container) {
+            let mut add = |asked: u16, port: u16, place: Span, evidence: Evidence| {
+                let meant = Meant { machine: MachineId(number), port, place, evidence };
+                ports.by_port.entry((machine.project, asked)).or_default().push(meant);
+            };
+            for (index, listener) in machine.listening.listeners.iter().enumerate() {
+                if let Some(port) = port_of(listener) {
+                    add(port, port, listener.place, Evidence::Listens(index));
+                }
+            }
+            for published in machine.published.iter().filter(|published| !published.udp) {
+                let HostPort::Fixed(first, last) = published.host else { continue };
+                for outside in (first..=last).take(WIDEST_RANGE.into()) {
+                    let inside = published.container.0.saturating_add(outside - first);
+                    add(outside, inside, published.place, Evidence::Published);
+                }
+            }
+            for declared in &machine.declared {
+                for port in (declared.ports.0..=declared.ports.1).take(WIDEST_RANGE.into()) {
+                    add(port, port, declared.place, Evidence::Declared);
+                }
+            }
+        }
+        for meant in ports.by_port.values_mut() {
+            // Each container once, with the best that is known of it.
+            meant.sort_by_key(|it| (it.machine, it.evidence));
+            meant.dedup_by_key(|it| it.machine);
+        }
+        ports
+    }
+
+    /// Other containers of the project that have the port, those with the best evidence only.
+    pub fn meant(&self, site: &Site, home: MachineId, port: u16) -> Vec<&Meant> {
+        let home = site.machine(home);
+        let known = self.by_port.get(&(home.project, port)).map_or(&[][..], Vec::as_slice);
+        let others = || known.iter().filter(|it| site.machine(it.machine).stack != home.stack);
+        let listens = |it: &&Meant| matches!(it.evidence, Evidence::Listens(_));
+        match others().any(|it| listens(&it)) {
+            true => others().filter(listens).collect(),
+            false => others().collect(),
+        }
+    }
+
+    /// The proxy asked its own container, and what it wants is in another one.
+    pub fn is_elsewhere(&self, site: &Site, hop: &Hop, refused: &Refused) -> bool {
+        refused.own_loopback
+            && site.machine(refused.machine).kind == Kind::Container
+            && (!is_something_beside(site, hop, refused) || !self.meant(site, refused.machine, refused.port).is_empty())
+    }
+}
+
+/// The proxy's machine has a listener that is not the proxy's own and speaks what the hop speaks.
+fn is_something_beside(site: &Site, hop: &Hop, refused: &Refused) -> bool {
     let own: BTreeSet<u16> = site
         .servers
         .iter()
@@ -41,43 +118,11 @@ pub fn beside(site: &Site, hop: &Hop, refused: &Refused) -> Vec<ListenerId> {
             Endpoint::Unix { .. } => None,
         })
         .collect();
-    let is_beside = |id: &&ListenerId| {
-        let listener = site.listener(**id);
+    let is_beside = |id: &ListenerId| {
+        let listener = site.listener(*id);
         port_of(listener).is_some_and(|port| !own.contains(&port)) && understands(hop.protocol.value, listener.protocol)
     };
-    refused.listeners.iter().filter(is_beside).copied().collect()
-}
-
-/// Containers of the same project that have the port, those with the best evidence only.
-pub fn meant(site: &Site, home: MachineId, port: u16) -> Vec<Meant> {
-    let project = site.machine(home).project;
-    let mut found: Vec<(u8, Meant)> = Vec::new();
-    for (number, machine) in site.machines.iter().enumerate() {
-        if machine.kind == Kind::Host || machine.project != project || machine.stack == site.machine(home).stack {
-            continue;
-        }
-        let mut add = |rank, inside, place, evidence| {
-            found.push((rank, Meant { machine: MachineId(number), port: inside, place, evidence }));
-        };
-        if let Some(listener) = machine.listening.listeners.iter().find(|listener| port_of(listener) == Some(port)) {
-            add(0, port, listener.place, format!("{} listens on port {port} ({})", name(machine), listener.why));
-            continue;
-        }
-        if let Some(published) = machine.published.iter().find(|published| {
-            matches!(published.host, HostPort::Fixed(first, last) if first <= port && port <= last) && !published.udp
-        }) {
-            let HostPort::Fixed(first, _) = published.host else { continue };
-            let inside = published.container.0.saturating_add(port - first);
-            let evidence = format!("port {port} of the host leads to port {inside} of {}", name(machine));
-            add(1, inside, published.place, evidence);
-            continue;
-        }
-        if let Some(declared) = machine.declared.iter().find(|it| it.ports.0 <= port && port <= it.ports.1) {
-            add(1, port, declared.place, format!("{} names port {port} as its own", name(machine)));
-        }
-    }
-    let best = found.iter().map(|(rank, _)| *rank).min();
-    found.into_iter().filter(|(rank, _)| Some(*rank) == best).map(|(_, meant)| meant).collect()
+    refused.listeners.iter().any(is_beside)
 }
 
 /// Two processes of the machine want one port, so one of them is not where it should be: that is the defect.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::loopback::{fights_over_a_port, is_elsewhere};
+use super::loopback::{Ports, fights_over_a_port};
 use super::words::{connects, host_and_port, is_literal, level, note_each, port_of};
 use crate::finding::{Finding, Findings};
 use crate::rules::Rule;
@@ -26,11 +26,12 @@ struct Asked<'s> {
 }
 
 fn check(site: &Site, findings: &mut Findings) {
+    let ports = Ports::of(site);
     let mut asked: BTreeMap<(MachineId, u16), Vec<Asked>> = BTreeMap::new();
     for (end, hop) in site.ends() {
         match &end.reach {
             Reach::Refused(refused)
-                if !is_elsewhere(site, hop, refused)
+                if !ports.is_elsewhere(site, hop, refused)
                     && !fights_over_a_port(site, refused)
                     && instead_of_tcp(site, refused, hop.protocol.value).is_none() =>
             {

@@ -1,23 +1,26 @@
 //! A container is asked at an address that changes.
 
-use super::words::{container, host_and_port, product};
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::words::{Asked, container, host_and_port, product};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::name;
 use crate::site::Site;
-use crate::site::machine::{Attached, HostsTarget, Kind, Machine, MachineId};
+use crate::site::machine::{Attached, HostsTarget, Kind, Machine, MachineId, NetworkId};
 use crate::site::proxy::{Hop, Host};
 use crate::site::reach::{End, Reach};
-use std::net::IpAddr;
 
 pub const RULE: Rule = Rule { id: "target/stale-address", doc: include_str!("stale_address.md"), check };
 
 fn check(site: &Site, findings: &mut Findings) {
+    let names = names(site);
     for (end, hop) in site.ends() {
         let (Some(home), Some((host, _))) = (site.home(hop), host_and_port(end)) else { continue };
         match &host.value {
             Host::Address(address) => number(site, end, hop, *address, findings),
-            Host::Name(name) => resolved_once(site, end, hop, home, name, findings),
+            Host::Name(name) => resolved_once(site, (end, hop), &names, home, name, findings),
         }
     }
 }
@@ -45,12 +48,12 @@ fn is_handed_out(address: IpAddr) -> bool {
 }
 
 /// A service's name that becomes an address when the proxy starts and never again.
-fn resolved_once(site: &Site, end: &End, hop: &Hop, home: &Machine, asked: &str, findings: &mut Findings) {
+fn resolved_once(site: &Site, (end, hop): Asked, names: &Names, home: &Machine, asked: &str, findings: &mut Findings) {
     if home.kind != Kind::Container || !site.resolved_at_start(end, hop) {
         return;
     }
     let alive = matches!(end.reach, Reach::Delivered(_) | Reach::Undecided(_));
-    let Some(machine) = named(site, home, asked).and_then(|id| container(site, id)) else { return };
+    let Some(machine) = named(site, names, home, asked).and_then(|id| container(site, id)) else { return };
     if !alive || machine.stack == home.stack {
         return;
     }
@@ -73,22 +76,31 @@ fn resolved_once(site: &Site, end: &End, hop: &Hop, home: &Machine, asked: &str,
     }
 }
 
-/// The machine that has this name on a network of `home`.
-fn named(site: &Site, home: &Machine, asked: &str) -> Option<MachineId> {
-    let is_own = |entry: &&crate::site::machine::HostsEntry| entry.name.eq_ignore_ascii_case(asked);
-    if let Some(entry) = home.hosts.iter().find(is_own) {
+/// The machine that has this name on a network of `home`, or for it alone.
+fn named(site: &Site, names: &Names, home: &Machine, asked: &str) -> Option<MachineId> {
+    if let Some(entry) = home.hosts.iter().find(|entry| entry.name.eq_ignore_ascii_case(asked)) {
         return match entry.to {
             HostsTarget::Machine(machine) => Some(machine),
             _ => None,
         };
     }
     let Attached::Networks(own) = &site.machine(home.stack).attached else { return None };
-    let has_name = |machine: &Machine| match &machine.attached {
-        Attached::Networks(attachments) => attachments.iter().any(|it| {
-            own.iter().any(|mine| mine.network == it.network)
-                && it.names.iter().any(|name| name.eq_ignore_ascii_case(asked))
-        }),
-        _ => false,
-    };
-    site.machines.iter().position(has_name).map(MachineId)
+    let asked = asked.to_ascii_lowercase();
+    own.iter().find_map(|mine| names.get(&(mine.network, asked.as_str())).copied())
+}
+
+/// Machines by the names that they have on each network.
+type Names<'s> = HashMap<(NetworkId, &'s str), MachineId>;
+
+fn names(site: &Site) -> Names<'_> {
+    let mut names = HashMap::new();
+    for (number, machine) in site.machines.iter().enumerate() {
+        let Attached::Networks(attachments) = &machine.attached else { continue };
+        for attachment in attachments {
+            for name in &attachment.names {
+                names.entry((attachment.network, name.as_str())).or_insert(MachineId(number));
+            }
+        }
+    }
+    names
 }

@@ -1,13 +1,13 @@
 //! A hop names a host that nobody around the proxy knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::{container, host_and_port, is_literal, level, port_of, product, unknown_name};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::{list, name};
 use crate::site::Site;
-use crate::site::machine::{Attached, HostPort, Kind, Machine, MachineId};
+use crate::site::machine::{Attached, HostPort, Kind, Machine, MachineId, NetworkId};
 use crate::site::proxy::Hop;
 use crate::site::reach::{End, NameUnknown, Reach};
 
@@ -17,6 +17,7 @@ pub const RULE: Rule = Rule { id: "target/unknown-host", doc: include_str!("unkn
 const FEW: usize = 6;
 
 fn check(site: &Site, findings: &mut Findings) {
+    let neighbours = Neighbours::of(site);
     for (end, hop) in site.ends() {
         let Reach::NameUnknown(unknown) = &end.reach else { continue };
         let (Some(home), Some((host, port))) = (site.home(hop), host_and_port(end)) else { continue };
@@ -34,7 +35,7 @@ fn check(site: &Site, findings: &mut Findings) {
         let finding = findings.add(level(unknown.certainty), host.span, message).label(consequence);
         let (suggested, machine) = match &unknown.closest {
             Some((name, machine)) => (Some(name.as_str()), Some(*machine)),
-            None => match only_with_port(site, home, port.number) {
+            None => match neighbours.only_with_port(site, home.stack, port.number) {
                 Some(id) => (Some(site.machine(id).name.as_str()), Some(id)),
                 None => (None, None),
             },
@@ -49,9 +50,8 @@ fn check(site: &Site, findings: &mut Findings) {
             }
             continue;
         }
-        let known = neighbours(site, home);
-        let names: Vec<&str> = known.iter().map(|id| site.machine(*id).name.as_str()).collect();
-        if !names.is_empty() && names.len() <= FEW {
+        let names = neighbours.names(site, home.stack);
+        if !names.is_empty() {
             finding.help(format!("the networks of {} know {}", name(home), list(names)));
         }
     }
@@ -117,28 +117,53 @@ fn nameless(site: &Site, end: &End, hop: &Hop, unknown: &NameUnknown, machine: &
     }
 }
 
-/// Other machines on the networks of this one.
-fn neighbours(site: &Site, home: &Machine) -> Vec<MachineId> {
-    let networks = |machine: &Machine| -> BTreeSet<usize> {
-        match &site.machine(machine.stack).attached {
-            Attached::Networks(attachments) => attachments.iter().map(|it| it.network.0).collect(),
-            _ => BTreeSet::new(),
-        }
-    };
-    let own = networks(home);
-    let others = site.machines.iter().enumerate().filter(|(_, machine)| {
-        machine.stack != home.stack && machine.kind == Kind::Container && !networks(machine).is_disjoint(&own)
-    });
-    others.map(|(number, _)| MachineId(number)).collect()
+/// The machines of each network, and which of them listen on a port.
+#[derive(Default)]
+struct Neighbours {
+    members: BTreeMap<NetworkId, Vec<MachineId>>,
+    by_port: BTreeMap<(NetworkId, u16), Vec<MachineId>>,
 }
 
-/// The only neighbour that listens on the port.
-fn only_with_port(site: &Site, home: &Machine, port: u16) -> Option<MachineId> {
-    let mut fitting = neighbours(site, home)
-        .into_iter()
-        .filter(|id| site.machine(*id).listening.listeners.iter().any(|listener| port_of(listener) == Some(port)));
-    let first = fitting.next()?;
-    fitting.next().is_none().then_some(first)
+impl Neighbours {
+    fn of(site: &Site) -> Neighbours {
+        let mut neighbours = Neighbours::default();
+        for (number, machine) in site.machines.iter().enumerate() {
+            for network in networks(machine) {
+                neighbours.members.entry(network).or_default().push(MachineId(number));
+                for port in machine.listening.listeners.iter().filter_map(port_of) {
+                    neighbours.by_port.entry((network, port)).or_default().push(MachineId(number));
+                }
+            }
+        }
+        neighbours
+    }
+
+    /// The names of the other machines on the networks of this one, when there are few.
+    fn names<'s>(&self, site: &'s Site, home: MachineId) -> Vec<&'s str> {
+        let members = networks(site.machine(home)).filter_map(|network| self.members.get(&network));
+        let others: BTreeSet<MachineId> =
+            members.flat_map(|members| members.iter().take(FEW + 2)).copied().filter(|id| *id != home).collect();
+        if others.len() > FEW {
+            return Vec::new();
+        }
+        others.into_iter().map(|id| site.machine(id).name.as_str()).collect()
+    }
+
+    /// The only neighbour that listens on the port.
+    fn only_with_port(&self, site: &Site, home: MachineId, port: u16) -> Option<MachineId> {
+        let found = networks(site.machine(home)).filter_map(|network| self.by_port.get(&(network, port)));
+        let others: BTreeSet<MachineId> =
+            found.flat_map(|machines| machines.iter().take(3)).copied().filter(|id| *id != home).collect();
+        others.first().copied().filter(|_| others.len() == 1)
+    }
+}
+
+fn networks(machine: &Machine) -> impl Iterator<Item = NetworkId> {
+    let attachments = match &machine.attached {
+        Attached::Networks(attachments) => &attachments[..],
+        _ => &[],
+    };
+    attachments.iter().map(|it| it.network)
 }
 
 #[cfg(test)]
