@@ -40,7 +40,7 @@ pub fn read(site: &mut Site, trees: &Trees<'_>, candidates: &[FileId]) -> Vec<Ar
     let mut found: Vec<(FileId, Arc<Tree>, bool)> = Vec::new();
     for file in candidates.iter().filter(|file| !trees.is_used(**file)) {
         let tree = trees.get(&sources.text(*file));
-        if let Some(is_main) = kind(&tree) {
+        if let Some(is_main) = kind(sources.path(*file), &tree) {
             found.push((*file, tree, is_main));
         }
     }
@@ -87,9 +87,10 @@ fn below(path: &str, folder: &str) -> bool {
     folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
 }
 
-/// Whether a tree is an nginx config, and then whether it is a main file.
-fn kind(tree: &Tree) -> Option<bool> {
+/// Whether a tree is an nginx config, and then whether it is a main file. What is called nginx.conf is one however broken.
+fn kind(path: &str, tree: &Tree) -> Option<bool> {
     let blocks: Vec<_> = tree.root().filter(|directive| directive.is_block()).collect();
     let is = |name: &str| blocks.iter().any(|block| block.name() == name);
-    BLOCKS.iter().any(|name| is(name)).then(|| is("http") || is("events"))
+    let is_named = path.rsplit('/').next() == Some("nginx.conf") && !tree.problems().is_empty();
+    (is_named || BLOCKS.iter().any(|name| is(name))).then(|| is("http") || is("events"))
 }

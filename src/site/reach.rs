@@ -163,12 +163,22 @@ impl Reach {
     }
 }
 
+/// From this many ends on, the servers of a group are not told apart: some thousand routes to a group of some thousand
+/// servers would fill the memory.
+const MANY_ENDS: usize = 200_000;
+
 /// Fills [`Site::ends`].
 pub fn follow(site: &mut Site) {
-    let ends = {
-        let index = Index::of(site);
-        (0..site.hops.len()).flat_map(|hop| index.ends_of(hop)).collect()
-    };
+    let index = Index::of(site);
+    let mut ends = Vec::new();
+    for (number, hop) in site.hops.iter().enumerate() {
+        if ends.len() > MANY_ENDS && matches!(hop.to, To::Group(_)) {
+            let reach = Reach::undecided("too many servers to follow each of them");
+            ends.push(End { hop: number, server: None, target: None, place: hop.place, reach });
+        } else {
+            ends.extend(index.ends_of(number));
+        }
+    }
     site.ends = ends;
 }
 

@@ -1,6 +1,6 @@
 //! Every file that an nginx config pulls in, parsed once, and which include line pulls in which.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::read::glob;
@@ -10,6 +10,9 @@ use crate::syntax::nginx::{DirectiveRef, Directives, Tree};
 
 /// How deep files may pull in each other; nginx itself stops only at its stack.
 const DEPTH: usize = 24;
+
+/// In bytes: what a config may come to once every include is put in its place.
+const LARGEST: usize = 64 << 20;
 
 /// The files of one proxy, as it sees them.
 pub struct Files<'f> {
@@ -59,7 +62,54 @@ pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
             loaded.includes.insert(pattern, numbers);
         }
     }
+    untangle(&mut loaded);
     loaded
+}
+
+/// Takes out the includes that would never end, or that would make a config of gigabytes out of a few lines.
+fn untangle(loaded: &mut Loaded) {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Seen {
+        Not,
+        Open,
+        /// With everything that it pulls in, so many bytes.
+        Size(usize),
+    }
+    let pulled = |tree: &Arc<Tree>| -> Vec<usize> {
+        let words = includes(tree).into_iter().filter_map(|include| include.argument(0));
+        words.flat_map(|word| loaded.includes.get(&*word.value()).into_iter().flatten().copied()).collect()
+    };
+    let edges: Vec<Vec<usize>> = loaded.trees.iter().map(pulled).collect();
+    let mut seen = vec![Seen::Not; edges.len()];
+    let mut circular = HashSet::new();
+    let mut open = vec![(0, 0)];
+    while let Some((tree, edge)) = open.last_mut() {
+        let Some(target) = edges[*tree].get(*edge) else {
+            let size = edges[*tree].iter().map(|target| match seen[*target] {
+                Seen::Size(size) => size,
+                _ => 0,
+            });
+            let own = loaded.trees[*tree].text().as_str().len();
+            seen[*tree] = Seen::Size(size.fold(own, usize::saturating_add));
+            open.pop();
+            continue;
+        };
+        seen[*tree] = Seen::Open;
+        *edge += 1;
+        match seen[*target] {
+            Seen::Not => open.push((*target, 0)),
+            Seen::Open => drop(circular.insert(*target)),
+            Seen::Size(_) => {}
+        }
+    }
+    if !circular.is_empty() {
+        loaded.includes.values_mut().for_each(|numbers| numbers.retain(|number| !circular.contains(number)));
+        loaded.incomplete.get_or_insert_with(|| "a file includes itself".to_owned());
+    }
+    if matches!(seen[0], Seen::Size(size) if size > LARGEST) {
+        loaded.includes.clear();
+        loaded.incomplete.get_or_insert_with(|| "the included files are too much together".to_owned());
+    }
 }
 
 fn resolve(path: &str, place: Span, loaded: &mut Loaded, files: &Files<'_>) -> Vec<(String, Text)> {
