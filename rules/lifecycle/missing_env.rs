@@ -27,6 +27,8 @@ fn level(variable: &EmptyVariable) -> Option<Level> {
         (_, true) => Some(Level::Error),
         // The author asks for it in so many words.
         (EmptyEffect::Refused { .. }, false) => None,
+        // Nobody says that it is given anywhere but by the shell of the deploy.
+        (EmptyEffect::Empties { .. }, false) if variable.given.is_empty() => Some(Level::Advice),
         (_, false) => Some(Level::Warning),
     }
 }
@@ -43,6 +45,7 @@ fn message(variable: &EmptyVariable) -> String {
         EmptyEffect::StaysLiteral { expression } => format!("`{expression}` stays in the config as it is"),
         EmptyEffect::StaysUnset { expression } => format!("`{expression}` stays in the config: `{name}` is not set"),
         EmptyEffect::Eats { variable } => format!("the substitution empties `{variable}` of the config itself"),
+        EmptyEffect::Empties { what } if what.contains(name.as_str()) => format!("`{name}` has no value"),
         EmptyEffect::Empties { what } => format!("`{name}` has no value, so {what} is empty"),
         EmptyEffect::Refused { message } if message.is_empty() => format!("`{name}` has no value"),
         EmptyEffect::Refused { message } => format!("`{name}` has no value: {message}"),
@@ -75,5 +78,41 @@ fn help(variable: &EmptyVariable) -> String {
         EmptyEffect::Empties { .. } => format!("set `{name}`, or give it a default: `${{{name}:-value}}`"),
         EmptyEffect::Refused { .. } | EmptyEffect::Required { .. } => format!("set `{name}`"),
         EmptyEffect::FileMissing { path, .. } => format!("add `{path}`, or mark it as optional with `required: false`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{place, said, site};
+    use crate::site::trouble::{EmptyEffect, EmptyVariable, Trouble};
+
+    fn empty(effect: EmptyEffect, certain: bool, given: bool) -> String {
+        let mut site = site();
+        let given = if given { vec![(place(6), "`.env` does not set it".to_owned())] } else { Vec::new() };
+        let name = "PORT".to_owned();
+        site.troubles.push(Trouble::EmptyVariable(EmptyVariable { name, place: place(5), effect, given, certain }));
+        said(&RULE, &mut site)
+    }
+
+    #[test]
+    fn only_what_is_certain_is_an_error() {
+        let empties = || EmptyEffect::Empties { what: "the port".to_owned() };
+        let said = "at 5: `PORT` has no value, so the port is empty\n";
+        assert_eq!(empty(empties(), true, false), format!("error {said}"));
+        assert_eq!(empty(empties(), false, true), format!("warning {said}"));
+        assert_eq!(empty(empties(), false, false), format!("advice {said}"));
+        assert_eq!(empty(EmptyEffect::Refused { message: "set it".to_owned() }, false, false), "");
+    }
+
+    #[test]
+    fn files_that_each_deploy_has_of_its_own_are_left_alone() {
+        let missing = |path: &str, template: Option<&str>| {
+            let (path, template) = (path.to_owned(), template.map(str::to_owned));
+            empty(EmptyEffect::FileMissing { path, template }, true, false)
+        };
+        assert_eq!(missing("api/.env", Some("api/.env.example")), "");
+        assert_eq!(missing("api/.env", None), "advice at 5: the file of variables `api/.env` is not there\n");
+        assert_eq!(missing("api/vars", None), "error at 5: the file of variables `api/vars` is not there\n");
     }
 }
