@@ -2,7 +2,8 @@
 //! put around a port.
 
 use crate::read::app::bindings::{Binding, Part as Bound};
-use crate::read::app::expression::{Call, Expression, Part, Shape};
+use crate::read::app::expression::{Expression, Part, Shape};
+use crate::read::app::formats::arithmetic;
 use crate::read::app::program::Program;
 use crate::read::app::tokens::Language;
 use crate::read::app::value::Value;
@@ -140,7 +141,7 @@ impl Program<'_> {
         }
     }
 
-    fn value_of_name(&self, name: &str, span: Span, at: usize) -> Value {
+    pub fn value_of_name(&self, name: &str, span: Span, at: usize) -> Value {
         let Some(bindings) = self.visible(name, at) else { return self.foreign_name(name, span) };
         for binding in bindings.into_iter().rev() {
             match self.happens(binding, at) {
@@ -214,6 +215,8 @@ impl Program<'_> {
                     (value, _) => value,
                 }
             }
+            // value, found := os.LookupEnv("PORT")
+            Bound::Item(1) if expression.is_path(&["os", "LookupEnv"]) => self.is_set(&expression, token, span),
             Bound::Item(index) => match self.evaluate(&expression, token) {
                 Value::List(items, _) => items.into_iter().nth(*index).unwrap_or(Value::Unclear(span)),
                 // port, err := strconv.Atoi(…); the value comes first.
@@ -303,6 +306,22 @@ impl Program<'_> {
         }
     }
 
+    /// Whether the variable is set that a call asks for.
+    fn is_set(&self, expression: &Expression, at: usize, span: Span) -> Value {
+        let Shape::Call(call) = &expression.shape else { return Value::Unclear(span) };
+        let name = call.positional(0).map(|name| self.evaluate(name, at));
+        let Some(Value::Text(name)) = name else { return Value::Unclear(span) };
+        let lookup = match (self.surroundings.variable)(name.as_str()) {
+            Lookup::Unset => self.from_env_files(name.as_str()),
+            other => other,
+        };
+        match lookup {
+            Lookup::Value(_) => Value::Bool(true, span),
+            Lookup::Unset => Value::Bool(false, span),
+            Lookup::Unknown => Value::Unclear(span),
+        }
+    }
+
     /// The value of an environment variable, with the `.env` files that the program reads itself.
     pub fn variable(&self, name: &str, span: Span) -> Value {
         match (self.surroundings.variable)(name) {
@@ -364,88 +383,9 @@ impl Program<'_> {
         left.is_path(&["require", "main"]) && right.is_path(&["module"])
             || left.is_path(&["module"]) && right.is_path(&["require", "main"])
     }
-
-    fn sum(&self, first: &Value, second: &Value, span: Span) -> Value {
-        if let (Value::Number(_), Value::Number(_)) = (first, second) {
-            return arithmetic("+", first, second, span);
-        }
-        let (Some(left), Some(right)) = (first.text(), second.text()) else { return Value::Unclear(span) };
-        let mut builder = TextBuilder::default();
-        builder.push(left, 0..left.as_str().len());
-        builder.push(right, 0..right.as_str().len());
-        Value::Text(builder.finish(span))
-    }
-
-    /// `"%s:%d" % (a, b)`, `fmt.Sprintf("%s:%d", a, b)`
-    pub fn percent_format(&self, template: &Text, values: &[Value], span: Span) -> Value {
-        let source = template.as_str();
-        let mut builder = TextBuilder::default();
-        let mut values = values.iter();
-        let mut at = 0;
-        while let Some(found) = source[at..].find('%') {
-            builder.push(template, at..at + found);
-            let verb = source[at + found + 1..].chars().next();
-            match verb {
-                Some('%') => builder.push_fixed("%", template.span(at + found..at + found + 2)),
-                Some('s' | 'd' | 'v' | 'i') => match values.next().and_then(Value::text) {
-                    Some(text) => builder.push(text, 0..text.as_str().len()),
-                    None => return Value::Unclear(span),
-                },
-                _ => return Value::Unclear(span),
-            }
-            at += found + 2;
-        }
-        builder.push(template, at..source.len());
-        Value::Text(builder.finish(span))
-    }
-
-    /// `"{}:{}".format(a, b)`, `format!("{}:{port}", a)`
-    pub fn brace_format(&self, template: &Text, call: &Call, skip: usize, span: Span, at: usize) -> Value {
-        let source = template.as_str();
-        let mut builder = TextBuilder::default();
-        let mut next = skip;
-        let mut position = 0;
-        while let Some(found) = source[position..].find('{') {
-            let open = position + found;
-            builder.push(template, position..open);
-            let Some(length) = source[open..].find('}') else { return Value::Unclear(span) };
-            let name = &source[open + 1..open + length];
-            let value = if name.is_empty() {
-                next += 1;
-                call.positional(next - 1).map(|argument| self.evaluate(argument, at))
-            } else if let Ok(index) = name.parse::<usize>() {
-                call.positional(index.saturating_add(skip)).map(|argument| self.evaluate(argument, at))
-            } else if let Some(argument) = call.named(name) {
-                Some(self.evaluate(argument, at))
-            } else if self.language == Language::Rust
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            {
-                Some(self.value_of_name(name, span, at))
-            } else {
-                None
-            };
-            let Some(text) = value.as_ref().and_then(Value::text) else { return Value::Unclear(span) };
-            builder.push(text, 0..text.as_str().len());
-            position = open + length + 1;
-        }
-        builder.push(template, position..source.len());
-        Value::Text(builder.finish(span))
-    }
 }
 
 /// `3000u16`
 fn typed_number(digits: &str) -> Option<i64> {
     ["u16", "u32", "i32", "u64", "usize", "_u16"].iter().find_map(|suffix| digits.strip_suffix(suffix)?.parse().ok())
-}
-
-fn arithmetic(operator: &str, first: &Value, second: &Value, span: Span) -> Value {
-    let (Value::Number(_), Value::Number(_)) = (first, second) else { return Value::Unclear(span) };
-    let (Some(left), Some(right)) = (first.number(), second.number()) else { return Value::Unclear(span) };
-    let result = match operator {
-        "+" => left.checked_add(right),
-        "-" => left.checked_sub(right),
-        "*" => left.checked_mul(right),
-        _ => left.checked_div(right),
-    };
-    result.map_or(Value::Unclear(span), |result| Value::Number(Text::fixed(&result.to_string(), span)))
 }

@@ -7,6 +7,7 @@ pub mod csharp;
 pub mod documents;
 pub mod evaluate;
 pub mod expression;
+pub mod formats;
 pub mod go;
 pub mod javascript;
 pub mod listening;

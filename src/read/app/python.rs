@@ -3,10 +3,12 @@
 
 use crate::read::app::expression::{Call, Expression, Shape};
 use crate::read::app::listening::{Collected, Given, Site, argument};
+use crate::read::app::modules::Local;
 use crate::read::app::program::Program;
 use crate::read::app::value::Value;
 use crate::site::listener::{Bind, Protocol};
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 const LOOPBACK: Bind = Bind::Only(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -135,6 +137,7 @@ const ADDRESSED: &[&str] = &[
 ];
 
 pub fn collect(program: &Program, collected: &mut Collected) {
+    let nearby = nearby_frameworks(program);
     let mut names: Vec<&str> = FORMS.iter().map(|form| form.call).collect();
     names.sort_unstable();
     names.dedup();
@@ -143,7 +146,7 @@ pub fn collect(program: &Program, collected: &mut Collected) {
         if program.reached(at) == Some(false) {
             continue;
         }
-        by_form(program, collected, &expression, call, at);
+        by_form(program, &nearby, collected, &expression, call, at);
     }
     for (at, expression) in program.calls(ADDRESSED) {
         let Shape::Call(call) = &expression.shape else { continue };
@@ -169,14 +172,37 @@ fn site(expression: &Expression, protocol: Option<Protocol>, port: Option<u16>, 
     Site { expression, protocol, default_port: port, default_bind: bind }
 }
 
-fn by_form(program: &Program, collected: &mut Collected, expression: &Expression, call: &Call, at: usize) {
+/// The frameworks that the modules next to this one import, when it imports none itself: `from shop import create_app`.
+fn nearby_frameworks(program: &Program) -> BTreeSet<&'static str> {
+    let known = || FORMS.iter().flat_map(|form| form.modules).copied().filter(|module| *module != "asyncio");
+    if program.calls(&["run"]).is_empty() || known().any(|module| program.imports(module)) {
+        return BTreeSet::new();
+    }
+    let mut found = BTreeSet::new();
+    for local in program.local_modules().into_iter().take(10) {
+        let Local::File(path, text) = local else { continue };
+        let (surroundings, effort) = (program.surroundings, program.effort);
+        let module = Program::new(&path, &text, program.language, program.arguments, surroundings, effort);
+        found.extend(known().filter(|name| module.imports(name)));
+    }
+    found
+}
+
+fn by_form(
+    program: &Program,
+    nearby: &BTreeSet<&str>,
+    collected: &mut Collected,
+    expression: &Expression,
+    call: &Call,
+    at: usize,
+) {
     let path = call.callee.path();
     let (Some(called), receiver) = (path.last().copied(), path.first().copied().filter(|_| path.len() > 1)) else {
         return;
     };
     let bare_function = path.len() == 1;
     let matching = FORMS.iter().find(|form| {
-        let imported = form.modules.iter().any(|module| comes_from(program, module));
+        let imported = form.modules.iter().any(|module| program.imports(module) || nearby.contains(module));
         let received = form.receivers.is_empty()
             || receiver.is_some_and(|receiver| form.receivers.contains(&receiver))
             || imported_as(program, if bare_function { called } else { receiver.unwrap_or("") }, form.receivers);
@@ -228,10 +254,6 @@ fn secure(program: &Program, call: &Call, at: usize) -> Option<Option<Protocol>>
         Value::Unclear(_) if matches!(given.shape, Shape::Unclear) => Some(None),
         _ => Some(Some(Protocol::Https)),
     }
-}
-
-fn comes_from(program: &Program, module: &str) -> bool {
-    program.imports(module)
 }
 
 /// The local name of a function or module that was imported under another one.

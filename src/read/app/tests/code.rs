@@ -53,6 +53,13 @@ fn go_programs() {
                 "open: the address of `http.ListenAndServe` in main.go is not plain",
             ),
             (
+                &http(
+                    "port, ok := os.LookupEnv(\"PORT\")\n\tif !ok {\n\t\tport = \"4100\"\n\t}\n\thttp.ListenAndServe(\":\"+port, nil)",
+                ),
+                &[],
+                "any:4100 HTTP \"4100\"",
+            ),
+            (
                 &http("http.ListenAndServe(config.Address(), nil)"),
                 &[],
                 "open: the address of `http.ListenAndServe` in main.go is not plain",

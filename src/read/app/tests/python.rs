@@ -177,10 +177,13 @@ fn flags_and_modules() {
         ("/app/web.py", "from waitress import serve\ndef serve_it():\n    serve(app, port=4300)"),
     ];
     let more = [
+        ("/shop/run.py", "from shop import create_app\napp = create_app()\napp.run(host='0.0.0.0')"),
+        ("/shop/shop.py", "from flask import Flask\ndef create_app():\n    return Flask('shop')"),
         ("/main/app.py", "import web\nfrom waitress import serve\nserve(x, port=4400)"),
         ("/main/web.py", "from flask import Flask\nif __name__ == '__main__':\n    Flask('x').run()"),
     ];
     let machine = Machine::new(&more, &[]);
+    assert_eq!(machine.listening(&machine.entry("/shop/run.py", &[]).listening), "any:5000 HTTP default");
     assert_eq!(machine.listening(&machine.entry("/main/app.py", &[]).listening), "any:4400 HTTP \"4400\"");
     let machine = Machine::new(&files, &[]);
     let heard = |path: &str, words: &[&str]| machine.listening(&machine.entry(path, words).listening);
