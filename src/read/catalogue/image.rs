@@ -1,8 +1,10 @@
 //! What the catalogue says of a container image: what it starts, which files and tools it holds.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::read::catalogue::entries::matches;
 
@@ -32,8 +34,9 @@ pub struct ImageFacts {
     /// Tools that it has, and that it lacks, apart from those of its system.
     pub has: Vec<String>,
     pub lacks: Vec<String>,
-    /// What differs for a tag: patterns, separated by commas, and what they change; all that match count, in order.
-    pub tags: BTreeMap<String, Variant>,
+    /// What differs for a tag: patterns, separated by commas, and what they change. All that match count, in their order.
+    #[serde(deserialize_with = "in_order")]
+    pub tags: Vec<(String, Variant)>,
 }
 
 /// What a tag changes.
@@ -101,6 +104,27 @@ fn replace<T: Clone>(old: &mut Option<T>, new: &Option<T>) {
     if new.is_some() {
         old.clone_from(new);
     }
+}
+
+/// A mapping whose order counts.
+fn in_order<'d, D: Deserializer<'d>>(value: D) -> Result<Vec<(String, Variant)>, D::Error> {
+    struct InOrder;
+    impl<'d> Visitor<'d> for InOrder {
+        type Value = Vec<(String, Variant)>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("patterns of tags and what they change")
+        }
+
+        fn visit_map<A: MapAccess<'d>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = map.next_entry()? {
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+    value.deserialize_map(InOrder)
 }
 
 /// An image reference: `ghcr.io/grafana/grafana:11.2@sha256:…`.

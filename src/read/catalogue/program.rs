@@ -34,12 +34,12 @@ pub struct Program {
     pub open: Option<String>,
     /// It leaves the foreground by itself, so that the next command of a script starts beside it.
     pub daemon: bool,
-    /// Seconds after which it gives up on a request of its own accord.
-    pub timeout: Option<u32>,
+    /// Seconds after which it gives up on a request of its own accord; 0: never.
+    pub timeout: Option<Amount>,
     /// Seconds for which an idle connection is kept open; 0: it is closed after each answer.
-    pub keepalive: Option<u32>,
-    /// Requests that are worked on at the same time: processes, where each of them takes one.
-    pub workers: Option<u32>,
+    pub keepalive: Option<Amount>,
+    /// Processes.
+    pub workers: Option<Amount>,
 }
 
 /// A socket besides the first.
@@ -133,6 +133,31 @@ pub enum Meaning {
     /// What it does cannot be told.
     #[default]
     Unclear,
+}
+
+/// A number that a program waits or counts to: the number alone, or `{default: 30, movers: […]}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "AmountNotation")]
+pub struct Amount {
+    pub default: Option<u32>,
+    /// What sets it, the strongest first.
+    pub movers: Vec<Mover>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AmountNotation {
+    Alone(u32),
+    Moved { default: Option<u32>, movers: Vec<Mover> },
+}
+
+impl From<AmountNotation> for Amount {
+    fn from(notation: AmountNotation) -> Amount {
+        match notation {
+            AmountNotation::Alone(default) => Amount { default: Some(default), movers: Vec::new() },
+            AmountNotation::Moved { default, movers } => Amount { default, movers },
+        }
+    }
 }
 
 /// Where a program's configuration file is.

@@ -85,7 +85,7 @@ fn images_refer_to_what_exists() {
     for entry in images().iter() {
         let name = entry.names.join(", ");
         let facts = entry.value().unwrap();
-        let variants = facts.tags.values();
+        let variants = facts.tags.iter().map(|(_, variant)| variant);
         let trees = facts.trees.iter().chain(variants.clone().filter_map(|it| it.trees.as_ref()).flatten());
         for name_of_tree in trees {
             assert!(tree(name_of_tree).is_some(), "{name}: no tree `{name_of_tree}`");

@@ -22,6 +22,10 @@ pub struct Wrapper {
     pub shell: bool,
     /// Each further word is the text of a command of its own.
     pub several: bool,
+    /// Only the next word counts, as the name of a service: `service nginx start`.
+    pub service: bool,
+    /// The entrypoint script of an image, which ends in its arguments.
+    pub passes_on: bool,
     /// The option that names the working directory.
     pub directory: Option<String>,
     /// The option that names a module to run: `-m` for python.

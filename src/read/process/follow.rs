@@ -23,10 +23,11 @@ const IDLE: [&str; 16] = [
 const PATH: [&str; 8] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/app", ""];
 
 pub fn follow(command: &Start, surroundings: &Surroundings) -> Started {
-    let mut follower = Follower { surroundings, started: Started::default(), depth: 0 };
+    let mut follower = Follower { surroundings, started: Started::default(), depth: 0, running: Vec::new() };
     let mut state = State {
         variables: BTreeMap::new(),
         directory: surroundings.directory.to_owned(),
+        script: None,
         parameters: Vec::new(),
         conditional: false,
         hidden: false,
@@ -47,6 +48,8 @@ pub fn follow(command: &Start, surroundings: &Surroundings) -> Started {
 pub struct State {
     pub variables: BTreeMap<String, Lookup>,
     pub directory: String,
+    /// `$0`, in a script file.
+    pub script: Option<Text>,
     /// `$1`, `$2`, …
     pub parameters: Vec<Argument>,
     /// What runs here runs only under a condition.
@@ -70,10 +73,15 @@ pub struct Follower<'s, 'm> {
     pub surroundings: &'s Surroundings<'m>,
     pub started: Started,
     depth: u32,
+    /// The paths of the script files that are being read.
+    running: Vec<String>,
 }
 
 impl Follower<'_, '_> {
     fn lookup(&self, state: &State, name: &str) -> Lookup {
+        if name == "0" {
+            return state.script.clone().map_or(Lookup::Unknown, Lookup::Value);
+        }
         if let Ok(number) = name.parse::<usize>() {
             return match number.checked_sub(1).map(|index| state.parameters.get(index)) {
                 Some(Some(argument)) if argument.complete => Lookup::Value(argument.text.clone()),
@@ -136,6 +144,21 @@ impl Follower<'_, '_> {
             }
         }
         self.depth -= 1;
+    }
+
+    /// Runs a script file; its name is the first of the words.
+    fn script_file(&mut self, text: &Text, mut words: Vec<Argument>, state: &mut State, role: Role) {
+        let path = absolute(&state.directory, words[0].as_str());
+        // `exec gosu app "$0" "$@"`: the script comes by again with fewer rights.
+        if state.conditional && self.running.contains(&path) {
+            return;
+        }
+        let parameters = words.split_off(1);
+        state.script = words.pop().map(|name| name.text);
+        state.parameters = parameters;
+        self.running.push(path);
+        self.script(&shell(text), state, Vec::new(), role);
+        self.running.pop();
     }
 
     /// Notes the variables that a command sets for those that follow.
@@ -303,15 +326,16 @@ impl Follower<'_, '_> {
                 self.add(Process { program: Some(found.value), ..process(name, arguments, &state, place) });
                 return;
             }
-            if let Some((text, language)) = self.own_script(words[0], &state) {
+            // `wait-for-it.sh` may be a file of the project, and does what it is known for all the same.
+            let is_known = wrapper.as_ref().is_some_and(|found| found.value.after.is_some());
+            if let Some((text, language)) = self.own_script(words[0], &state).filter(|_| !is_known) {
                 if let Some(language) = language {
                     let path = absolute(&state.directory, words[0]);
                     return self.run_file(path, language, arguments, &state, role);
                 }
-                state.parameters = arguments.split_off(1);
-                return self.script(&shell(&text), &mut state, Vec::new(), role);
+                return self.script_file(&text, arguments, &mut state, role);
             }
-            let Some(found) = wrapper else {
+            let Some(found) = wrapper.filter(|found| self.is_what_it_seems(found.value, words[0], &state)) else {
                 let name = base(words[0]).to_owned();
                 return self.unknown(&name, &arguments, &state, role);
             };
@@ -331,6 +355,13 @@ impl Follower<'_, '_> {
             let place = first.text.whole().to(last.text.whole());
             self.started.slow = Some(Spanned::new(words.join(" "), place));
         }
+    }
+
+    /// A file of the project that is called like the entrypoint of an image, and cannot be seen, may do anything.
+    fn is_what_it_seems(&self, wrapper: &Wrapper, word: &str, state: &State) -> bool {
+        !wrapper.passes_on
+            || !word.contains('/')
+            || matches!((self.surroundings.file)(&absolute(&state.directory, word)), Found::Absent | Found::Directory)
     }
 
     /// Takes a wrapper off; `None` when there is nothing left to follow. `own`: so many words are its name.
@@ -398,6 +429,9 @@ impl Follower<'_, '_> {
             }
         }
         rest.drain(..wrapper.skip.min(rest.len()));
+        if wrapper.service {
+            rest.truncate(1);
+        }
         if let Some(language) = &wrapper.language {
             return self.interpreter(&name, language, rest, state, role);
         }
@@ -441,8 +475,7 @@ impl Follower<'_, '_> {
         let path = absolute(&state.directory, file.as_str());
         match (self.surroundings.file)(&path) {
             Found::File(text) if file.complete => {
-                state.parameters = words[at + 1..].to_vec();
-                self.script(&shell(&text), state, Vec::new(), role);
+                self.script_file(&text, words[at..].to_vec(), state, role);
                 None
             }
             // An entrypoint that the catalogue knows to pass its arguments on.
@@ -605,7 +638,7 @@ fn in_a_usual_place(word: &str) -> bool {
     let Some((folder, name)) = word.rsplit_once('/') else { return true };
     let above = folder.rsplit('/').next().unwrap_or(folder);
     folder.is_empty()
-        || matches!(above, "bin" | "sbin" | ".bin" | "shims")
+        || matches!(above, "bin" | "sbin" | ".bin" | "shims" | "init.d")
         || above.contains(name)
         || name.contains('.')
         || folder.starts_with("/usr/")

@@ -1,6 +1,6 @@
 //! What the command, the variables and the files of one process give to the movers of its program.
 
-use crate::read::catalogue::program::{Config, Meaning, Mover, Program, Socket};
+use crate::read::catalogue::program::{Amount, Config, Meaning, Mover, Program, Socket};
 use crate::read::process::address;
 use crate::read::process::flags::{Given, find, split};
 use crate::read::process::moved::{Moved, is_no};
@@ -8,7 +8,7 @@ use crate::read::process::settings::{Loaded, Said, load};
 use crate::read::process::{Argument, Process};
 use crate::read::surroundings::Surroundings;
 use crate::site::listener::{Listening, SocketAccess};
-use crate::source::{Lookup, Span};
+use crate::source::{Lookup, Span, Spanned};
 
 pub struct Judged<'p, 's, 'm> {
     pub process: &'p Process,
@@ -244,4 +244,28 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         }
         access
     }
+
+    /// What a number is set to.
+    pub fn amount(&self, amount: &Amount) -> Set {
+        for mover in &amount.movers {
+            match self.given(mover).pop() {
+                Some(Given::Value(text)) => {
+                    let value = text.as_str().trim().parse().ok();
+                    return value.map_or(Set::Unknown, |value| Set::Written(Spanned::new(value, text.whole())));
+                }
+                Some(Given::Unknown(..)) => return Set::Unknown,
+                Some(Given::Bare(_)) | None => {}
+            }
+        }
+        amount.default.filter(|_| self.hidden_options.is_none()).map_or(Set::Unknown, Set::Default)
+    }
+}
+
+/// A number of a process: a wait in seconds, a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    Written(Spanned<u32>),
+    /// The program's own.
+    Default(u32),
+    Unknown,
 }

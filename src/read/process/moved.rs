@@ -231,6 +231,9 @@ impl<'d> Moved<'d> {
 /// What to write so that the socket is open on every address: the strongest mover that can say so.
 fn anywhere(movers: &[Mover], port: Option<u16>) -> Option<String> {
     movers.iter().find_map(|mover| {
+        if mover.argument.is_some() && mover.is == Meaning::Address {
+            return Some(format!("0.0.0.0:{}", port?));
+        }
         let (flag, variable) = (mover.flag.as_deref(), mover.variable.as_deref());
         let names = flag.or(variable)?.split(' ');
         let name = names.clone().find(|name| name.starts_with("--")).or_else(|| names.clone().next())?;

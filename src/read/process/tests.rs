@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::read::catalogue::tree::Tree;
 use crate::read::catalogue::{image, package, tree};
-use crate::read::process::listening::listening_of_all;
+use crate::read::process::judged::Set;
+use crate::read::process::listening::{Numbers, listening_of_all, numbers};
 use crate::read::process::{Start, container_start, start};
 use crate::read::surroundings::{Found, Listing, Surroundings};
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening};
@@ -56,6 +57,11 @@ impl Machine {
 
     fn listening(&self, command: &Start) -> Listening {
         self.within(|surroundings| listening_of_all(&start(command, surroundings), surroundings, &|_| None))
+    }
+
+    /// The numbers of the first process.
+    fn numbers(&self, command: &Start) -> Option<Numbers> {
+        self.within(|surroundings| numbers(start(command, surroundings).processes.first()?, surroundings))
     }
 
     /// What a line first keeps itself busy with.
@@ -398,4 +404,40 @@ fn some_commands_keep_those_behind_them_waiting() {
     assert_eq!(slow("if [ \"$MIGRATE\" ]; then python manage.py migrate; fi; gunicorn app"), "");
     assert_eq!(slow("npm run build"), "");
     assert_eq!(slow("gunicorn app && python manage.py migrate"), "");
+}
+
+#[test]
+fn entrypoints_as_people_write_them() {
+    let waits = "#!/bin/sh\nset -e\nready() {\npython << END\nimport sys\nEND\n}\nuntil ready; do\n  sleep 1\ndone\n\
+        if [ \"$KIND\" = \"postgres\" ]; then\n  while ! nc -z $DB_HOST 5432; do sleep 0.1; done\nfi\n\
+        python manage.py migrate --noinput\npython manage.py collectstatic --no-input\nexec \"$@\"\n";
+    let machine = || Machine::default().file("/app/entrypoint.sh", waits);
+    assert_eq!(machine().run("/app/entrypoint.sh gunicorn -b :81 site"), "http:*:81");
+    assert_eq!(machine().run("./entrypoint.sh celery -A site worker"), "");
+    let again =
+        "#!/bin/bash\nif [ \"$(id -u)\" = 0 ]; then\n  exec gosu app \"$0\" \"$@\"\nfi\nexec uvicorn a:b --port 81\n";
+    assert_eq!(Machine::default().file("/run.sh", again).run("/run.sh"), "http:127.0.0.1:81");
+    let front = "#!/bin/sh\nset -e\nif [ \"${1#-}\" != \"$1\" ]; then\n  set -- gunicorn \"$@\"\nfi\nexec \"$@\"\n";
+    let front = || Machine::default().file("/docker-entrypoint.sh", front);
+    assert_eq!(front().run("docker-entrypoint.sh -b :81 site"), "http:*:81");
+    assert_eq!(front().run("/docker-entrypoint.sh uvicorn a:b"), "http:127.0.0.1:8000");
+    let hidden = Machine::default().hidden_file("/docker-entrypoint.sh");
+    assert_eq!(hidden.run("/docker-entrypoint.sh gunicorn a"), "?");
+    let waiting = Machine::default().file("/app/wait-for-it.sh", "#!/bin/bash\nexec \"${CLI[@]}\"\n");
+    assert_eq!(waiting.run("./wait-for-it.sh db:5432 -- gunicorn -b :81 a"), "http:*:81");
+    assert_eq!(run("php-fpm -D && gunicorn -b :81 a"), "http:*:81 ?");
+    assert_eq!(run("service cron start && gunicorn -b :81 a"), "http:*:81");
+    assert_eq!(run("npm ci && npm run build; gunicorn -b :81 a"), "http:*:81");
+    assert_eq!(run("gunicorn -b :81 a || exit 1"), "http:*:81");
+    assert_eq!(run("gunicorn -b :81 a 2>&1 | tee log"), "http:*:81");
+}
+
+#[test]
+fn numbers_are_written_or_the_default() {
+    let mut machine = Machine::default().file("/app/gunicorn.conf.py", "timeout = 90\n");
+    let line = machine.text("line", "gunicorn --workers=4 site");
+    let numbers = machine.numbers(&Start::Shell(line)).unwrap();
+    assert!(matches!(numbers.timeout, Set::Written(timeout) if timeout.value == 90));
+    assert!(matches!(numbers.workers, Set::Written(workers) if workers.value == 4));
+    assert_eq!(numbers.keepalive, Set::Default(2));
 }
