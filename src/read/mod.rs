@@ -3,6 +3,7 @@
 pub mod address;
 pub mod app;
 pub mod catalogue;
+pub mod compose;
 pub mod container;
 pub mod envsubst;
 pub mod glob;

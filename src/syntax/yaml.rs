@@ -12,7 +12,7 @@ use crate::syntax::Problem;
 pub use build::parse;
 
 /// How deep a tree can be, aliases included: walkers may recurse.
-pub const DEPTH: usize = 640;
+pub const DEPTH: usize = 300;
 
 /// Every document of a text. What was read before an error stays usable.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Document {
     comments: Vec<Place>,
     tags: Vec<String>,
     problems: Vec<Problem>,
+    broken: bool,
 }
 
 /// A byte range of the text.
@@ -108,6 +109,11 @@ impl Document {
 
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// A part of the text could not be read, so something may be missing in the tree.
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Every comment, with its `#` and without the line break.

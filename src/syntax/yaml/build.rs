@@ -21,6 +21,7 @@ pub fn parse(text: &Text) -> Document {
         comments: Vec::new(),
         tags: Vec::new(),
         problems: Vec::new(),
+        broken: false,
     };
     let mut builder =
         Builder { document, open: Vec::new(), open_nodes: HashSet::new(), anchors: HashMap::new(), merged: 0 };
@@ -53,7 +54,11 @@ enum Content {
 
 impl Builder {
     fn read(&mut self, source: &str) {
-        let options = granit_parser::options! { emit_unresolved_aliases: true };
+        let options = granit_parser::options! {
+            emit_unresolved_aliases: true,
+            flow_nesting_limit: DEPTH / 3,
+            block_nesting_limit: DEPTH / 3,
+        };
         let mut parser = Parser::new_from_str_with_options(source, options);
         while let Some(next) = parser.next_event() {
             match next {
@@ -94,6 +99,7 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => self.close(place.end, source),
             Event::Alias(anchor) => self.alias(anchor, place),
             Event::UnresolvedAlias(name) => {
+                self.document.broken = true;
                 self.problem(place, format!("no anchor `&{name}` stands before this alias"), None);
                 let node = self.node(place, None, Kind::Nothing);
                 self.attach(node, None);
@@ -131,6 +137,7 @@ impl Builder {
         match (target, trouble) {
             (Some(node), None) => self.attach(node, Some(place)),
             (_, trouble) => {
+                self.document.broken = true;
                 self.problem(place, trouble.unwrap_or_default().to_owned(), None);
                 let node = self.node(place, None, Kind::Nothing);
                 self.attach(node, None);
@@ -199,6 +206,7 @@ impl Builder {
         }
         let end = start + source[start..].chars().next().map_or(0, char::len_utf8);
         self.problem(Place { start: start as u32, end: end as u32 }, message.to_owned(), None);
+        self.document.broken = true;
         self.close_all(start as u32);
     }
 
@@ -289,6 +297,7 @@ impl Builder {
                 };
                 let via = source.via.unwrap_or(via);
                 if self.merged + map.entries.len() > MERGED {
+                    self.document.broken = true;
                     self.problem(via, "too many merged keys in one file".to_owned(), None);
                     return entries;
                 }

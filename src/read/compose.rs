@@ -1,0 +1,157 @@
+//! Compose files become projects, as docker compose 2.40 resolves them: which files belong together, what they merge
+//! to, and what every service is told.
+
+mod check;
+mod environment;
+mod find;
+mod load;
+mod merge;
+pub mod model;
+mod ports;
+mod reader;
+mod service;
+mod storage;
+mod tree;
+
+use std::collections::HashSet;
+
+use crate::read::compose::environment::Environment;
+use crate::read::compose::find::Group;
+use crate::read::compose::load::{Documents, Loader, Named, parent};
+use crate::read::compose::model::Project;
+use crate::read::compose::reader::Reader;
+use crate::read::compose::tree::{Kind, Mark, Node};
+use crate::source::{FileId, Sources, Spanned};
+use crate::syntax::compose_values::interpolation::interpolate;
+use crate::syntax::yaml::Document;
+
+/// Every project of the snapshot, in the order of its files.
+pub fn projects(sources: &Sources) -> Vec<Project> {
+    let documents = Documents::new(sources);
+    let groups = find::groups(&documents);
+    let mut projects: Vec<Project> = groups.iter().map(|group| resolve(&documents, group)).collect();
+    find::drop_unfinished(&mut projects);
+    projects
+}
+
+/// The project of these files, each laid on top of the ones before it: `docker compose -f … -f …`.
+pub fn project(sources: &Sources, files: &[FileId]) -> Project {
+    resolve(&Documents::new(sources), &Group { files: files.to_vec(), fragment: false })
+}
+
+fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
+    let mut loader = Loader::new(documents);
+    let folder_path = group.files.first().map_or("", |file| parent(documents.sources.path(*file))).to_owned();
+    let folder = loader.folder(&folder_path);
+    let mut environment = Environment::default();
+    if let (_, Named::File(_, text)) = loader.find(folder, ".env") {
+        let problems = environment.add(&text);
+        loader.problems.extend(problems);
+    }
+    environment.project_name = name(documents, &group.files, &folder_path, &environment);
+    let name = environment.project_name.clone();
+    let top = loader.load(&group.files, folder, &environment, &mut Vec::new());
+    let active_profiles = environment.values.get("COMPOSE_PROFILES").map_or("", |profiles| profiles.as_str());
+    let active_profiles: Vec<String> =
+        active_profiles.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+
+    let (mut services, mut networks, mut volumes) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(top) = &top {
+        let mut reader = Reader { loader: &mut loader, environment: &environment, top, project_name: name.as_deref() };
+        networks = reader.networks();
+        volumes = reader.volumes();
+        services = read_services(&mut reader, top, &active_profiles);
+        let on_default = services.iter().find(|service| service.is_on_default());
+        if let Some(service) = on_default.filter(|_| networks.iter().all(|network| network.key.value != "default")) {
+            networks.push(reader.default_network(service.name.span));
+        }
+    }
+    let mut project = Project {
+        name,
+        folder: folder_path,
+        files: loader.files,
+        services,
+        networks,
+        volumes,
+        active_profiles,
+        missing_variables: loader.missing,
+        problems: loader.problems,
+        unreadable: loader.unreadable,
+        incomplete: loader.incomplete,
+        fragment: group.fragment,
+        uncertain: loader.uncertain,
+        templates: Vec::new(),
+    };
+    set_templates_apart(&mut project, documents);
+    check::check(&mut project, top.as_ref());
+    tidy(&mut project);
+    project
+}
+
+fn read_services(reader: &mut Reader<'_, '_>, top: &Node, active_profiles: &[String]) -> Vec<model::Service> {
+    let Some(node) = top.get("services") else { return Vec::new() };
+    let Some(map) = node.map() else {
+        reader.loader.problem(node.span, "`services` is a mapping of names to services".to_owned());
+        reader.loader.unreadable = true;
+        return Vec::new();
+    };
+    let mut services = Vec::with_capacity(map.len());
+    for (name, node) in map.iter().filter(|(_, node)| node.mark != Mark::Reset) {
+        if !matches!(node.kind, Kind::Map(_)) {
+            reader.loader.problem(name.span, format!("service `{name}` is a mapping: write at least an `image`"));
+            continue;
+        }
+        services.push(reader.service(name, node, active_profiles));
+    }
+    services
+}
+
+/// The last `name:` of the files, `COMPOSE_PROJECT_NAME`, or the folder's name.
+fn name(documents: &Documents<'_>, files: &[FileId], folder: &str, environment: &Environment) -> Option<String> {
+    let written = files.iter().rev().find_map(|file| {
+        let document = documents.get(*file);
+        document.root()?.get("name")?.text().filter(|text| !text.as_str().is_empty())
+    });
+    if let Some(text) = written {
+        let result = interpolate(&text, &|name| environment.look_up(name));
+        return (!result.incomplete).then(|| result.text.to_string());
+    }
+    if let Some(name) = environment.values.get("COMPOSE_PROJECT_NAME") {
+        return Some(name.to_string());
+    }
+    let name = folder.rsplit('/').next().unwrap_or("").to_lowercase();
+    let kept = |letter: &char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '_' | '-');
+    let name: String = name.chars().filter(kept).collect();
+    Some(name.trim_start_matches(['_', '-']).to_owned()).filter(|name| !name.is_empty())
+}
+
+/// A file that another program fills in first is no YAML yet, and nobody's mistake.
+fn set_templates_apart(project: &mut Project, documents: &Documents<'_>) {
+    for file in &project.files {
+        if find::is_template(documents.sources, *file, &documents.get(*file)) {
+            project.templates.push(*file);
+        }
+    }
+    let templates = &project.templates;
+    project.problems.retain(|problem| !templates.contains(&problem.span.file));
+}
+
+/// What several ways through the files found is said once.
+fn tidy(project: &mut Project) {
+    let mut seen = HashSet::new();
+    project.missing_variables.retain(|missing| seen.insert(missing.span));
+    let mut seen = HashSet::new();
+    project.problems.retain(|problem| seen.insert((problem.span, problem.message.clone())));
+    project.problems.sort_by_key(|problem| problem.span);
+    project.uncertain.sort_unstable();
+    project.uncertain.dedup();
+}
+
+/// The services of a file before anything is merged, for those who only want to know what kind of file it is.
+fn written_services(document: &Document) -> impl Iterator<Item = (Spanned<&str>, crate::syntax::yaml::NodeRef<'_>)> {
+    let services = document.root().and_then(|root| root.get("services"));
+    services
+        .into_iter()
+        .flat_map(|services| services.entries())
+        .filter_map(|(key, value)| Some((Spanned::new(key.as_str()?, key.span()), value)))
+}

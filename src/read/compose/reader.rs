@@ -1,0 +1,205 @@
+//! Turns merged trees into the model. What compose would refuse becomes a problem, unless a variable without value may
+//! be the reason.
+
+use std::collections::HashMap;
+
+use crate::read::compose::environment::Environment;
+use crate::read::compose::load::Loader;
+use crate::read::compose::model::{HostPath, Network, PathText, Subnet, Volume};
+use crate::read::compose::tree::{Kind, Mark, Node};
+use crate::read::snapshot;
+use crate::source::{Lookup, Span, Spanned, Text};
+use crate::syntax::compose_values::{Refusal, duration, size, volumes};
+use crate::syntax::yaml::whole_number;
+
+pub struct Reader<'r, 'd> {
+    pub loader: &'r mut Loader<'d>,
+    pub environment: &'r Environment,
+    /// The merged file.
+    pub top: &'r Node,
+    pub project_name: Option<&'r str>,
+}
+
+/// A name and its value; `None`: taken from the shell.
+pub type Pair = (Spanned<String>, Option<Text>);
+
+impl Reader<'_, '_> {
+    /// The value, or a problem; what misses a variable is neither.
+    pub fn accept<T>(&mut self, node: &Node, result: Result<T, Refusal>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(Refusal { span, message }) => {
+                if !node.is_incomplete() {
+                    self.loader.problem(span, message);
+                }
+                None
+            }
+        }
+    }
+
+    pub fn path(&self, node: &Node, text: Text) -> PathText {
+        let path = self.lead(node, text.as_str());
+        PathText { text, path }
+    }
+
+    /// Where a path leads that stands in this node.
+    pub fn lead(&self, node: &Node, path: &str) -> HostPath {
+        if node.is_incomplete() {
+            return HostPath::Unknown;
+        }
+        let drive = volumes::is_path(path) && !path.starts_with('.');
+        if drive || path.contains("://") || path.starts_with("git@") {
+            return HostPath::Outside;
+        }
+        snapshot::join(self.loader.folder_path(node.folder), path).map_or(HostPath::Outside, HostPath::Inside)
+    }
+
+    pub fn duration(&mut self, node: Option<&Node>) -> Option<Spanned<f64>> {
+        let node = node?;
+        let text = node.text()?;
+        let seconds = self.accept(node, duration(&text))?;
+        Some(Spanned::new(seconds, text.whole()))
+    }
+
+    pub fn size(&mut self, node: Option<&Node>) -> Option<Spanned<u64>> {
+        let node = node?;
+        let text = node.text()?;
+        let bytes = self.accept(node, size(&text))?;
+        Some(Spanned::new(bytes, text.whole()))
+    }
+
+    pub fn number(&mut self, node: Option<&Node>) -> Option<Spanned<u64>> {
+        let text = node?.text()?;
+        Some(Spanned::new(whole_number(text.as_str())?, text.whole()))
+    }
+
+    pub fn texts(&self, node: Option<&Node>) -> Vec<Text> {
+        node.map_or(&[][..], Node::items).iter().filter_map(Node::text).collect()
+    }
+
+    /// A map, or a list of `name=value`; the later one of a name wins.
+    pub fn pairs(&self, node: Option<&Node>) -> Vec<Pair> {
+        let mut found: Vec<Pair> = Vec::new();
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut add = |name: Spanned<String>, value: Option<Text>| match numbers.get(&name.value) {
+            Some(number) => found[*number] = (name, value),
+            None => {
+                numbers.insert(name.value.clone(), found.len());
+                found.push((name, value));
+            }
+        };
+        match node.map(|node| &node.kind) {
+            Some(Kind::Map(map)) => {
+                for (name, value) in map.iter().filter(|(_, value)| value.mark != Mark::Reset) {
+                    add(name.clone(), printed(value));
+                }
+            }
+            Some(Kind::List(items)) => {
+                for item in items {
+                    if let Some(map) = item.map() {
+                        for (name, value) in map.iter().filter(|(_, value)| value.mark != Mark::Reset) {
+                            add(name.clone(), printed(value));
+                        }
+                        continue;
+                    }
+                    let Some(text) = item.text() else { continue };
+                    match text.split_once('=') {
+                        Some((name, value)) => add(name.spanned(), Some(value)),
+                        None => add(text.spanned(), None),
+                    }
+                }
+            }
+            _ => {}
+        }
+        found
+    }
+
+    /// Names without a value take it from the `.env` file, if it has them.
+    pub fn passed_through(&self, pairs: &mut [Pair]) {
+        for (name, value) in pairs.iter_mut().filter(|(_, value)| value.is_none()) {
+            if let Lookup::Value(found) = self.environment.look_up(&name.value) {
+                *value = Some(found);
+            }
+        }
+    }
+
+    pub fn networks(&mut self) -> Vec<Network> {
+        let Some(map) = self.top.get("networks").and_then(Node::map) else { return Vec::new() };
+        let mut networks = Vec::new();
+        for (key, node) in map.iter().filter(|(_, node)| node.mark != Mark::Reset) {
+            let (external, real_name) = self.identity(key, node);
+            let subnets = node.get("ipam").and_then(|ipam| ipam.get("config")).map_or(&[][..], Node::items);
+            let subnet = |node: &Node| Subnet {
+                span: node.span,
+                subnet: node.get("subnet").and_then(Node::some_text),
+                gateway: node.get("gateway").and_then(Node::some_text),
+            };
+            networks.push(Network {
+                key: key.clone(),
+                real_name,
+                external,
+                driver: node.get("driver").and_then(Node::some_text),
+                internal: node.get("internal").and_then(Node::as_bool).unwrap_or(false),
+                subnets: subnets.iter().map(subnet).collect(),
+            });
+        }
+        networks
+    }
+
+    /// The network that compose adds when a service names none.
+    pub fn default_network(&self, span: Span) -> Network {
+        Network {
+            key: Spanned::new("default".to_owned(), span),
+            real_name: self.project_name.map(|project| format!("{project}_default")),
+            external: false,
+            driver: None,
+            internal: false,
+            subnets: Vec::new(),
+        }
+    }
+
+    pub fn volumes(&mut self) -> Vec<Volume> {
+        let Some(map) = self.top.get("volumes").and_then(Node::map) else { return Vec::new() };
+        let mut volumes = Vec::new();
+        for (key, node) in map.iter().filter(|(_, node)| node.mark != Mark::Reset) {
+            let (external, real_name) = self.identity(key, node);
+            let device = node.get("driver_opts").and_then(|options| options.get("device"));
+            let device = device.and_then(|node| Some(self.path(node, node.some_text()?)));
+            volumes.push(Volume { key: key.clone(), real_name, external, device });
+        }
+        volumes
+    }
+
+    /// Whether somebody else makes it, and its real name.
+    fn identity(&self, key: &Spanned<String>, node: &Node) -> (bool, Option<String>) {
+        let external = node.get("external");
+        // The long form `external: {name: …}` is the old one.
+        let old_name = external.and_then(|external| external.get("name"));
+        let external = external.is_some_and(|external| external.map().is_some() || external.as_bool() == Some(true));
+        let named = node.get("name").or(old_name);
+        let name = match named {
+            Some(node) if node.is_incomplete() => None,
+            Some(node) => node.some_text().map(|text| text.to_string()),
+            None if external => Some(key.value.clone()),
+            None => self.project_name.map(|project| format!("{project}_{}", key.value)),
+        };
+        (external, name)
+    }
+}
+
+/// A scalar as compose prints it: plain numbers in their decimal form.
+fn printed(node: &Node) -> Option<Text> {
+    let scalar = node.scalar()?;
+    let text = scalar.text.as_str();
+    if !scalar.plain || !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.')) {
+        return Some(scalar.text.clone());
+    }
+    let normal = match whole_number(text) {
+        Some(number) => number.to_string(),
+        None => match text.parse::<f64>() {
+            Ok(number) if text.contains('.') && number.abs() < 1e15 => number.to_string(),
+            _ => return Some(scalar.text.clone()),
+        },
+    };
+    Some(if normal == text { scalar.text.clone() } else { Text::fixed(&normal, scalar.text.whole()) })
+}

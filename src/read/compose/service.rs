@@ -1,0 +1,308 @@
+//! One service of a merged project.
+
+use crate::read::compose::environment::{entries, raw_entries};
+use crate::read::compose::load::Named;
+use crate::read::compose::merge::{long, names};
+use crate::read::compose::model::{
+    Attachment, Build, CommandForm, Condition, Dependency, Deploy, Dockerfile, EnvFile, HealthTest, Healthcheck,
+    HostPath, Link, NetworkMode, PathText, Service,
+};
+use crate::read::compose::ports::link;
+use crate::read::compose::reader::{Pair, Reader};
+use crate::read::compose::tree::{Kind, Mark, Node};
+use crate::read::snapshot;
+use crate::source::{Spanned, Text};
+use crate::syntax::compose_values::{extra_host, without_brackets};
+
+use std::collections::HashMap;
+
+impl Reader<'_, '_> {
+    pub fn service(&mut self, name: &Spanned<String>, node: &Node, active_profiles: &[String]) -> Service {
+        let profiles = self.texts(node.get("profiles"));
+        let is_on = |profile: &Text| active_profiles.iter().any(|active| active == "*" || profile == active.as_str());
+        let (environment, env_files) = self.environment(node);
+        let text = |key: &str| node.get(key).and_then(Node::some_text);
+        Service {
+            name: name.clone(),
+            image: text("image"),
+            build: self.build(node),
+            command: command(node.get("command")),
+            entrypoint: command(node.get("entrypoint")),
+            environment,
+            env_files,
+            ports: self.ports(node),
+            expose: self.expose(node),
+            mounts: self.mounts(node),
+            volumes_from: self.texts(node.get("volumes_from")),
+            configs: self.file_mounts(node, "configs", ""),
+            secrets: self.file_mounts(node, "secrets", "/run/secrets"),
+            networks: attachments(node),
+            network_mode: network_mode(node),
+            links: self.links(node, "links"),
+            external_links: self.links(node, "external_links"),
+            extra_hosts: self.extra_hosts(node.get("extra_hosts")),
+            depends_on: dependencies(node),
+            healthcheck: self.healthcheck(node),
+            restart: text("restart"),
+            deploy: self.deploy(node),
+            scale: self.number(node.get("scale")),
+            mem_limit: self.size(node.get("mem_limit")),
+            is_off: !profiles.is_empty() && !profiles.iter().any(is_on),
+            profiles,
+            labels: self.labels(node),
+            working_dir: text("working_dir"),
+            user: text("user"),
+            container_name: text("container_name"),
+            hostname: text("hostname"),
+            dns: self.texts(node.get("dns")),
+            privileged: node.get("privileged").and_then(Node::as_bool).unwrap_or(false),
+            is_provider: node.get("provider").is_some(),
+        }
+    }
+
+    fn labels(&self, node: &Node) -> Vec<(Spanned<String>, Text)> {
+        let labels = self.pairs(node.get("labels")).into_iter();
+        labels
+            .map(|(name, value)| {
+                let value = value.unwrap_or_else(|| Text::fixed("", name.span));
+                (name, value)
+            })
+            .collect()
+    }
+
+    fn environment(&mut self, node: &Node) -> (Vec<Pair>, Vec<EnvFile>) {
+        let mut env_files = Vec::new();
+        let mut found: Vec<Pair> = Vec::new();
+        for item in node.get("env_file").map_or(&[][..], Node::items) {
+            let path = item.get("path").unwrap_or(item);
+            let Some(text) = path.some_text() else { continue };
+            let required = item.get("required").and_then(Node::as_bool).unwrap_or(true);
+            let file = self.path(path, text.clone());
+            let named = match file.path {
+                HostPath::Inside(_) => self.loader.find(path.folder, text.as_str()).1,
+                _ => Named::Unknown,
+            };
+            let read = match named {
+                Named::File(number, text) => {
+                    if item.get("format").and_then(Node::text).is_some_and(|format| format == "raw") {
+                        found.extend(raw_entries(&text));
+                    } else {
+                        let (variables, problems) = entries(&text, self.environment);
+                        self.loader.problems.extend(problems);
+                        found.extend(variables);
+                    }
+                    Some(number)
+                }
+                Named::Absent | Named::Unknown => None,
+            };
+            env_files.push(EnvFile { file, required, found: read });
+        }
+        let mut own = self.pairs(node.get("environment"));
+        self.passed_through(&mut own);
+        found.extend(own);
+        (last_of_each(found), env_files)
+    }
+
+    fn build(&mut self, node: &Node) -> Option<Build> {
+        let build = node.get("build")?;
+        if matches!(build.kind, Kind::Null) {
+            return None;
+        }
+        let build = long(build.clone(), "context");
+        let context = match build.get("context").and_then(|node| Some((node, node.some_text()?))) {
+            Some((node, text)) => self.path(node, text),
+            None => {
+                let folder = self.loader.folder_path(build.folder).to_owned();
+                let uncertain = build.get("context").is_some_and(Node::is_incomplete);
+                let path = if uncertain { HostPath::Unknown } else { HostPath::Inside(folder) };
+                PathText { text: Text::fixed(".", build.span), path }
+            }
+        };
+        let in_context = |written: &str| match &context.path {
+            HostPath::Inside(folder) => snapshot::join(folder, written).map_or(HostPath::Outside, HostPath::Inside),
+            other => other.clone(),
+        };
+        let inline = build.get("dockerfile_inline").and_then(Node::text).map(Dockerfile::Inline);
+        let named = build.get("dockerfile").and_then(|node| Some((node, node.text()?)));
+        let named = named.filter(|(node, text)| node.is_incomplete() || !text.as_str().is_empty());
+        let dockerfile = match (inline, named) {
+            (Some(inline), _) => inline,
+            (None, Some((node, text))) => {
+                let path = match text.as_str() {
+                    _ if node.is_incomplete() => HostPath::Unknown,
+                    path if path.starts_with('/') => HostPath::Outside,
+                    path => in_context(path),
+                };
+                Dockerfile::Path(PathText { text, path })
+            }
+            (None, None) => {
+                let text = Text::fixed("Dockerfile", context.text.whole());
+                Dockerfile::Path(PathText { text, path: in_context("Dockerfile") })
+            }
+        };
+        let mut args = self.pairs(build.get("args"));
+        self.passed_through(&mut args);
+        let target = build.get("target").and_then(Node::some_text);
+        Some(Build { span: build.span, context, dockerfile, target, args })
+    }
+
+    fn links(&self, node: &Node, key: &str) -> Vec<Link> {
+        let links = self.texts(node.get(key));
+        links.iter().map(link).map(|(target, alias)| Link { target, alias }).collect()
+    }
+
+    fn extra_hosts(&mut self, node: Option<&Node>) -> Vec<(Text, Text)> {
+        let mut hosts = Vec::new();
+        let Some(node) = node else { return hosts };
+        let mut maps = Vec::new();
+        match &node.kind {
+            Kind::Map(map) => maps.push(map),
+            _ => {
+                for item in node.items() {
+                    if let Some(map) = item.map() {
+                        maps.push(map);
+                    } else if let Some(text) = item.text() {
+                        hosts.extend(self.accept(item, extra_host(&text)));
+                    }
+                }
+            }
+        }
+        for (name, addresses) in maps.into_iter().flat_map(|map| map.iter()) {
+            let name = Text::fixed(&name.value, name.span);
+            let addresses = addresses.items().iter().filter_map(Node::text);
+            hosts.extend(addresses.map(|address| (name.clone(), without_brackets(&address))));
+        }
+        hosts
+    }
+
+    fn healthcheck(&mut self, node: &Node) -> Option<Healthcheck> {
+        let node = node.get("healthcheck")?;
+        node.map()?;
+        let test = node.get("test").and_then(|node| self.health_test(node));
+        let disabled = node.get("disable").and_then(Node::as_bool).unwrap_or(false);
+        Some(Healthcheck {
+            span: node.span,
+            disable: disabled || matches!(test, Some(HealthTest::None)),
+            test,
+            interval: self.duration(node.get("interval")),
+            timeout: self.duration(node.get("timeout")),
+            start_period: self.duration(node.get("start_period")),
+            start_interval: self.duration(node.get("start_interval")),
+            retries: self.number(node.get("retries")),
+        })
+    }
+
+    fn health_test(&mut self, node: &Node) -> Option<HealthTest> {
+        if let Some(text) = node.text() {
+            return Some(HealthTest::Shell(text));
+        }
+        let mut words = self.texts(Some(node));
+        let first = words.first()?.clone();
+        words.remove(0);
+        match first.as_str() {
+            "NONE" => Some(HealthTest::None),
+            "CMD" => Some(HealthTest::Exec(words)),
+            "CMD-SHELL" => words.into_iter().next().map(HealthTest::Shell),
+            _ => {
+                let uncertain = node.items().first().is_some_and(Node::is_incomplete);
+                if !uncertain {
+                    let message = format!("a test begins with CMD, CMD-SHELL or NONE, not with `{first}`");
+                    self.loader.problem(first.whole(), message);
+                }
+                None
+            }
+        }
+    }
+
+    fn deploy(&mut self, node: &Node) -> Option<Deploy> {
+        let node = node.get("deploy")?;
+        node.map()?;
+        let limits = node.get("resources").and_then(|resources| resources.get("limits"));
+        Some(Deploy {
+            replicas: self.number(node.get("replicas")),
+            restart_condition: node
+                .get("restart_policy")
+                .and_then(|policy| policy.get("condition"))
+                .and_then(Node::some_text),
+            memory_limit: self.size(limits.and_then(|limits| limits.get("memory"))),
+        })
+    }
+}
+
+/// `null` is nothing at all; an empty list or string takes away what the image says.
+fn command(node: Option<&Node>) -> Option<CommandForm> {
+    let node = node?;
+    match &node.kind {
+        Kind::Scalar(scalar) if scalar.text.as_str().is_empty() => Some(CommandForm::List(Vec::new())),
+        Kind::Scalar(scalar) => Some(CommandForm::Shell(scalar.text.clone())),
+        Kind::List(items) => Some(CommandForm::List(items.iter().filter_map(Node::text).collect())),
+        Kind::Null | Kind::Map(_) => None,
+    }
+}
+
+fn attachments(node: &Node) -> Option<Vec<Attachment>> {
+    let networks = names(node.get("networks")?.clone());
+    let map = networks.map()?;
+    let attachment = |(name, node): (&Spanned<String>, &Node)| Attachment {
+        network: name.clone(),
+        aliases: node.get("aliases").map_or(&[][..], Node::items).iter().filter_map(Node::text).collect(),
+        ipv4: node.get("ipv4_address").and_then(Node::some_text),
+        ipv6: node.get("ipv6_address").and_then(Node::some_text),
+        span: name.span.to(node.span),
+    };
+    // An empty list is the same as none.
+    Some(map.iter().filter(|(_, node)| node.mark != Mark::Reset).map(attachment).collect())
+        .filter(|attachments: &Vec<Attachment>| !attachments.is_empty())
+}
+
+fn network_mode(node: &Node) -> Option<Spanned<NetworkMode>> {
+    let text = node.get("network_mode")?.some_text()?;
+    let mode = match text.as_str() {
+        "host" => NetworkMode::Host,
+        "none" => NetworkMode::None,
+        "bridge" => NetworkMode::Bridge,
+        other => match other.split_once(':') {
+            Some(("service", name)) => NetworkMode::Service(name.to_owned()),
+            Some(("container", name)) => NetworkMode::Container(name.to_owned()),
+            _ => NetworkMode::Other(other.to_owned()),
+        },
+    };
+    Some(Spanned::new(mode, text.whole()))
+}
+
+fn dependencies(node: &Node) -> Vec<Dependency> {
+    let Some(node) = node.get("depends_on") else { return Vec::new() };
+    let node = names(node.clone());
+    let Some(map) = node.map() else { return Vec::new() };
+    let dependency = |(name, node): (&Spanned<String>, &Node)| {
+        let condition = node.get("condition").and_then(Node::text);
+        Dependency {
+            service: name.clone(),
+            condition: match condition.as_ref().map(Text::as_str) {
+                None | Some("service_started") => Condition::Started,
+                Some("service_healthy") => Condition::Healthy,
+                Some("service_completed_successfully") => Condition::CompletedSuccessfully,
+                Some(_) => Condition::Other,
+            },
+            required: node.get("required").and_then(Node::as_bool).unwrap_or(true),
+            span: name.span.to(node.span),
+        }
+    };
+    map.iter().filter(|(_, node)| node.mark != Mark::Reset).map(dependency).collect()
+}
+
+/// Of each name the last value, in the order of the first ones.
+fn last_of_each(pairs: Vec<Pair>) -> Vec<Pair> {
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<Pair> = Vec::new();
+    for (name, value) in pairs {
+        match numbers.get(&name.value) {
+            Some(number) => kept[*number] = (name, value),
+            None => {
+                numbers.insert(name.value.clone(), kept.len());
+                kept.push((name, value));
+            }
+        }
+    }
+    kept
+}
