@@ -12,6 +12,7 @@ pub mod image;
 pub mod machine_files;
 pub mod nginx;
 pub mod process;
+pub mod running;
 pub mod snapshot;
 pub mod stand_alone;
 pub mod starting;

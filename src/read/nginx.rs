@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::read::nginx::duration::seconds;
 use crate::read::nginx::listen::listen;
-pub use crate::read::nginx::load::Files;
+pub use crate::read::nginx::load::{Files, Include};
 use crate::read::nginx::load::{Loaded, load};
 use crate::read::nginx::pass::{FAMILIES, Family, server_address, target};
 use crate::read::nginx::scope::{Scope, Tables, evaluate, tables};
@@ -54,6 +54,7 @@ pub struct Reading {
     pub proxy: ProxyId,
     pub listening: Listening,
     pub trees: Vec<Arc<Tree>>,
+    pub includes: Vec<Include>,
 }
 
 /// Reads a config into the site.
@@ -81,7 +82,8 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
     walk.block(&top, &root, Where { layer: LayerName::Http, server: None, route: None, depth: 0 });
     let listeners = walk.listeners;
     let trees = loaded.trees.clone();
-    Reading { proxy, listening: Listening { listeners, open: loaded.incomplete.clone() }, trees }
+    let includes = loaded.patterns.clone();
+    Reading { proxy, listening: Listening { listeners, open: loaded.incomplete.clone() }, trees, includes }
 }
 
 /// What is defined once for all servers of `http`, or of `stream`.

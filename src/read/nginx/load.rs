@@ -24,11 +24,21 @@ pub struct Files<'f> {
     pub parse: &'f dyn Fn(&Text) -> Arc<Tree>,
 }
 
+/// An include line.
+#[derive(Clone, Debug)]
+pub struct Include {
+    /// Absolute.
+    pub path: String,
+    pub place: Span,
+}
+
 /// A main file with everything below it.
 pub struct Loaded {
     pub trees: Vec<Arc<Tree>>,
     /// The trees that an include pattern pulls in, in their order.
     includes: HashMap<String, Vec<usize>>,
+    /// Every include line, with its full path.
+    pub patterns: Vec<Include>,
     /// Includes of a full name that is not there.
     pub missing: Vec<(Span, String)>,
     /// Why some part may be missing, with the include that asks for it.
@@ -37,7 +47,7 @@ pub struct Loaded {
 
 /// Reads `main`, whose includes are relative to `folder` (the folder of the main file: `ngx_conf_full_name`).
 pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
-    let mut loaded = Loaded { trees: vec![main], includes: HashMap::new(), missing: Vec::new(), incomplete: None };
+    let mut loaded = Loaded { trees: vec![main], includes: HashMap::new(), patterns: Vec::new(), missing: Vec::new(), incomplete: None };
     let mut paths: HashMap<String, usize> = HashMap::new();
     let mut next = 0;
     while next < loaded.trees.len() {
@@ -50,6 +60,7 @@ pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
                 continue;
             }
             let full = if pattern.starts_with('/') { pattern.clone() } else { format!("{folder}/{pattern}") };
+            loaded.patterns.push(Include { path: full.clone(), place: word.span() });
             let targets = resolve(&full, word.span(), &mut loaded, files);
             let mut numbers = Vec::new();
             for (path, text) in targets {

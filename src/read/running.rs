@@ -1,0 +1,293 @@
+//! The processes of a machine whose listeners stand in a configuration of their own.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::read::app::php_fpm;
+use crate::read::container::Container;
+use crate::read::image::files::join;
+use crate::read::machine_files::MachineFiles;
+use crate::read::nginx::{self, Files, Setup};
+use crate::read::process::Process;
+use crate::read::surroundings::Found;
+use crate::read::trees::Trees;
+use crate::site::Site;
+use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
+use crate::site::machine::MachineId;
+use crate::source::{Span, Text};
+use crate::syntax::nginx::Tree;
+
+/// Where nginx looks for its main file when nothing else is said, by distribution.
+const NGINX_MAIN: &[&str] = &[
+    "/etc/nginx/nginx.conf",
+    "/usr/local/openresty/nginx/conf/nginx.conf",
+    "/opt/bitnami/nginx/conf/nginx.conf",
+    "/usr/local/nginx/conf/nginx.conf",
+];
+
+/// Folders in which a file shows that an image runs nginx, whatever it is called.
+const NGINX_PLACES: &[&str] = &["/etc/nginx", "/usr/local/openresty/nginx/conf", "/opt/bitnami/nginx/conf"];
+
+/// The main file of an image that is known to run nginx and whose own main file is not visible: that of the official
+/// packages, as far as it matters here.
+const USUAL_MAIN: &str = "http { include /etc/nginx/conf.d/*.conf; include /etc/nginx/sites-enabled/*; }";
+
+/// One nginx of a machine, read.
+pub struct NginxRead {
+    pub trees: Vec<Arc<Tree>>,
+    pub includes: Vec<nginx::Include>,
+}
+
+/// Reads every nginx of a machine and fills in what the machine listens on.
+pub fn read(
+    site: &mut Site,
+    trees: &Trees<'_>,
+    id: MachineId,
+    container: &Container<'_>,
+    version: Option<(u32, u32, u32)>,
+) -> Vec<NginxRead> {
+    let mut read = Vec::new();
+    let mut nginx_listening: Vec<(String, Listening)> = Vec::new();
+    let processes = &container.started.processes;
+    for process in processes.iter().filter(|process| reader(process) == Some("nginx")) {
+        let key = process_key(process);
+        if nginx_listening.iter().any(|(known, _)| *known == key) {
+            continue;
+        }
+        let setup = main_file(container, process);
+        let (reading, listening) = run_nginx(site, trees, id, container, setup, process.place, version);
+        nginx_listening.push((key, listening));
+        read.push(reading);
+    }
+    let unseen = read.is_empty() && container.started.open.is_some() && is_nginx_by_its_files(&container.files);
+    if unseen {
+        let main = main_of(&container.files).map_or(Main::Hidden, |(text, path)| Main::Seen(text, path));
+        let place = container.image_place;
+        let (reading, mut listening) = run_nginx(site, trees, id, container, main, place, version);
+        listening.open = listening.open.or(container.started.open.clone());
+        let machine = &mut site.machines[id.0];
+        machine.listener_processes = vec![0; listening.listeners.len()];
+        machine.listening = listening;
+        return vec![reading];
+    }
+    let (listening, owners) = {
+        let known = RefCell::new(nginx_listening);
+        container.listening(&|process| match reader(process) {
+            Some("nginx") => {
+                let key = process_key(process);
+                known.borrow().iter().find(|(known, _)| *known == key).map(|(_, listening)| listening.clone())
+            }
+            Some("php-fpm") => Some(fpm(container, process)),
+            Some("apache") => Some(apache(container, process)),
+            _ => None,
+        })
+    };
+    let machine = &mut site.machines[id.0];
+    machine.listening = listening;
+    machine.listener_processes = owners;
+    read
+}
+
+fn reader(process: &Process) -> Option<&str> {
+    process.program?.reader.as_deref()
+}
+
+fn process_key(process: &Process) -> String {
+    let arguments: Vec<&str> = process.arguments.iter().map(|argument| argument.as_str()).collect();
+    format!("{} {}", process.name, arguments.join(" "))
+}
+
+enum Main {
+    Seen(Text, String),
+    /// It is not visible; the usual one is taken for granted.
+    Hidden,
+}
+
+/// The main file of an nginx: `-c`, relative to `-p`, else where the image has one.
+fn main_file(container: &Container<'_>, process: &Process) -> Main {
+    let value = |flag: &str| {
+        let mut words = process.arguments.iter();
+        while let Some(word) = words.next() {
+            if word.as_str() == flag {
+                return words.next().map(|word| word.as_str().to_owned());
+            }
+            if let Some(glued) = word.as_str().strip_prefix(flag).filter(|rest| !rest.is_empty()) {
+                return Some(glued.to_owned());
+            }
+        }
+        None
+    };
+    let prefix = value("-p").map(|prefix| join(&process.directory, &prefix));
+    if let Some(file) = value("-c") {
+        let path = join(prefix.as_deref().unwrap_or("/etc/nginx"), &file);
+        return match container.files.find(&path) {
+            Found::File(text) => Main::Seen(text, path),
+            _ => Main::Hidden,
+        };
+    }
+    if let Some(prefix) = prefix {
+        let path = join(&prefix, "conf/nginx.conf");
+        if let Found::File(text) = container.files.find(&path) {
+            return Main::Seen(text, path);
+        }
+    }
+    main_of(&container.files).map_or(Main::Hidden, |(text, path)| Main::Seen(text, path))
+}
+
+fn main_of(files: &MachineFiles<'_>) -> Option<(Text, String)> {
+    NGINX_MAIN.iter().find_map(|path| match files.find(path) {
+        Found::File(text) => Some((text, (*path).to_owned())),
+        _ => None,
+    })
+}
+
+fn run_nginx(
+    site: &mut Site,
+    trees: &Trees<'_>,
+    id: MachineId,
+    container: &Container<'_>,
+    main: Main,
+    place: Span,
+    version: Option<(u32, u32, u32)>,
+) -> (NginxRead, Listening) {
+    let hidden = matches!(main, Main::Hidden);
+    let (text, path) = match main {
+        Main::Seen(text, path) => (text, path),
+        Main::Hidden => (Text::fixed(USUAL_MAIN, place), "/etc/nginx/nginx.conf".to_owned()),
+    };
+    let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let find = |path: &str| container.files.find(path);
+    let list = |path: &str| container.files.list(path);
+    let parse = |text: &Text| trees.get(text);
+    let setup = Setup {
+        machine: Some(id),
+        main: trees.get(&text),
+        folder,
+        files: Files { file: &find, list: &list, parse: &parse },
+        place,
+        version,
+    };
+    let reading = nginx::read(site, &setup);
+    let mut listening = reading.listening;
+    if hidden {
+        listening.open.get_or_insert_with(|| "the main file of its nginx is not visible".to_owned());
+    }
+    let foreign = reading.trees.iter().filter_map(|tree| tree.text().file()).find_map(|file| trees.foreign(file));
+    if let Some(language) = foreign {
+        listening.open.get_or_insert_with(|| format!("a part of its configuration is {language}"));
+    }
+    (NginxRead { trees: reading.trees, includes: reading.includes }, listening)
+}
+
+/// Something is put where only nginx looks.
+fn is_nginx_by_its_files(files: &MachineFiles<'_>) -> bool {
+    let is_place = |path: &str| {
+        NGINX_PLACES.iter().any(|place| crate::read::image::files::below(place, path).is_some())
+    };
+    files.mounts.iter().any(|it| is_place(&it.mount.target))
+        || files.image.iter().flat_map(|image| &image.changes).any(|change| match change {
+            crate::read::image::Change::Copy { target, .. } => is_place(target),
+            crate::read::image::Change::Write { path, .. } => is_place(path),
+            _ => false,
+        })
+}
+
+/// php-fpm reads its pools from the file that `-y` names, else from where the package put it.
+fn fpm(container: &Container<'_>, process: &Process) -> Listening {
+    let mut words = process.arguments.iter();
+    let mut named = None;
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-y" | "--fpm-config" => named = words.next().map(|word| join(&process.directory, word.as_str())),
+            other => {
+                if let Some(path) = other.strip_prefix("--fpm-config=") {
+                    named = Some(join(&process.directory, path));
+                }
+            }
+        }
+    }
+    let mut candidates: Vec<String> = named.into_iter().collect();
+    if candidates.is_empty() {
+        candidates.push("/usr/local/etc/php-fpm.conf".to_owned());
+        let digits: String = process.name.chars().filter(|it| it.is_ascii_digit() || *it == '.').collect();
+        candidates.push(format!("/etc/php{digits}/php-fpm.conf"));
+        candidates.push(format!("/etc/php/{digits}/fpm/php-fpm.conf"));
+        candidates.push("/etc/php-fpm.conf".to_owned());
+        for listed in container.files.list("/etc/php").names {
+            candidates.push(format!("/etc/php/{listed}/fpm/php-fpm.conf"));
+        }
+    }
+    for path in candidates {
+        let Found::File(text) = container.files.find(&path) else { continue };
+        let prefix = if path.starts_with("/usr/local") { "/usr/local" } else { "/usr" };
+        let pools =
+            php_fpm::pools(&text, prefix, &|path| container.files.find(path), &|path| container.files.list(path));
+        return php_fpm::listening(&pools);
+    }
+    Listening::open("the configuration of its php-fpm is not visible")
+}
+
+/// Main files of Apache httpd.
+const APACHE_MAIN: &[&str] =
+    &["/etc/apache2/apache2.conf", "/usr/local/apache2/conf/httpd.conf", "/etc/httpd/conf/httpd.conf", "/etc/apache2/httpd.conf"];
+
+/// `Listen` lines of Apache httpd and of the files that it includes (httpd.apache.org/docs/2.4/bind.html).
+fn apache(container: &Container<'_>, process: &Process) -> Listening {
+    let main = APACHE_MAIN.iter().find_map(|path| match container.files.find(path) {
+        Found::File(text) => Some(text),
+        _ => None,
+    });
+    let Some(main) = main else {
+        return Listening::open(format!("the configuration of `{}` is not visible", process.name));
+    };
+    let mut listening = Listening { listeners: Vec::new(), open: None };
+    let mut texts = vec![(main, 0)];
+    while let Some((text, depth)) = texts.pop() {
+        let mut start = 0;
+        for line in text.as_str().split_inclusive('\n') {
+            let from = start;
+            start += line.len();
+            let mut words = line.split_whitespace();
+            let keyword = words.next().unwrap_or_default();
+            let Some(value) = words.next() else { continue };
+            if keyword.eq_ignore_ascii_case("listen") {
+                let at = from + line.find(value).unwrap_or(0);
+                let place = text.span(at..at + value.len());
+                match listener(value, words.next(), place) {
+                    Some(listener) => listening.listeners.push(listener),
+                    None => {
+                        listening.open.get_or_insert_with(|| format!("`Listen {value}` depends on a variable"));
+                    }
+                }
+            } else if keyword.to_ascii_lowercase().starts_with("include") && depth < 8 {
+                let path = join("/etc/apache2", value.trim_matches('"'));
+                let matches = crate::read::glob::expand(&path, &|path| container.files.list(path));
+                for path in matches.paths {
+                    if let Found::File(text) = container.files.find(&path) {
+                        texts.push((text, depth + 1));
+                    }
+                }
+            }
+        }
+    }
+    listening
+}
+
+fn listener(value: &str, protocol: Option<&str>, place: Span) -> Option<Listener> {
+    let (host, port) = value.rsplit_once(':').map_or((None, value), |(host, port)| (Some(host), port));
+    let port: u16 = port.parse().ok()?;
+    let bind = match host.map(|host| host.trim_matches(['[', ']'])) {
+        None | Some("*" | "0.0.0.0" | "::") => Bind::Any,
+        Some(host) => Bind::Only(host.parse().ok()?),
+    };
+    let tls = protocol.is_some_and(|it| it.eq_ignore_ascii_case("https")) || port == 443;
+    Some(Listener {
+        endpoint: Endpoint::Tcp { bind, port },
+        protocol: Some(if tls { Protocol::Https } else { Protocol::Http }),
+        evidence: Evidence::Binding,
+        place,
+        bind_place: place,
+        why: "`Listen` of its web server".to_owned(),
+        access: None,
+    })
+}
