@@ -69,6 +69,19 @@ impl MachineFiles<'_> {
         Found::Absent
     }
 
+    /// What the image has at a path, whatever is mounted over it.
+    pub fn find_in_image(&self, path: &str) -> Found {
+        let mut path = join("/", path);
+        for _ in 0..LINKS {
+            match self.in_image(&path) {
+                Layer::Says(found) => return found,
+                Layer::Link(to) => path = join("/", &to),
+                Layer::Nothing => return Found::Unknown,
+            }
+        }
+        Found::Absent
+    }
+
     fn below_start(&self, path: &str) -> Layer {
         if let Some((mounted, rest)) = self.mount_over(path) {
             match &mounted.mount.from {
@@ -97,6 +110,10 @@ impl MachineFiles<'_> {
         if let Some(root) = &self.root {
             return Layer::Says(self.snapshot.find(&join(root, path.trim_start_matches('/'))));
         }
+        self.in_image(path)
+    }
+
+    fn in_image(&self, path: &str) -> Layer {
         let base = || match self.base(path) {
             Layer::Says(Found::File(text)) => Some(text),
             _ => None,

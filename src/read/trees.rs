@@ -71,6 +71,12 @@ impl<'s> Trees<'s> {
         .clone()
     }
 
+    /// The tree of a text that nobody loads.
+    pub fn peek(&self, text: &Text) -> Arc<Tree> {
+        let known = text.file().and_then(|file| self.parsed.get(file.0 as usize)?.get().cloned());
+        known.unwrap_or_else(|| Arc::new(nginx::parse(text)))
+    }
+
     pub fn is_used(&self, file: FileId) -> bool {
         self.used.borrow().contains(&file)
     }

@@ -1,0 +1,114 @@
+//! Proxies that write their own configuration from the containers around them: nginx-proxy and its VIRTUAL_ variables
+//! (github.com/nginx-proxy/nginx-proxy, docs).
+
+use std::collections::BTreeSet;
+
+use crate::read::stack::Stacks;
+use crate::site::Site;
+use crate::site::listener::{Bind, Endpoint, Protocol};
+use crate::site::machine::MachineId;
+use crate::site::proxy::{
+    Answers, Hop, Host, Listen, Port, Proxy, ProxyId, Resolution, Route, RoutePath, Target, TlsClient, To, UnknownName,
+    VirtualServer, Waits,
+};
+use crate::source::{Lookup, Span, Spanned, Text};
+
+/// The proxy's program in the catalogue.
+const PROGRAM: &str = "nginx-proxy";
+
+const ANSWERS: Answers =
+    Answers { refused: "502", nonsense: "502", slow: "504", unknown_name: UnknownName::Answers("502") };
+
+/// Adds the routes of every generated proxy.
+pub fn read(site: &mut Site, stacks: &Stacks<'_>) {
+    let runs = |container: &crate::read::container::Container<'_>| {
+        container.started.processes.iter().find(|process| process.name.ends_with(PROGRAM)).map(|process| process.place)
+    };
+    let proxies: Vec<(MachineId, Span)> =
+        stacks.containers.iter().filter_map(|(id, container)| Some((*id, runs(container)?))).collect();
+    for (id, place) in proxies {
+        let proxy = ProxyId(site.proxies.len());
+        site.proxies.push(Proxy {
+            product: PROGRAM.to_owned(),
+            machine: Some(id),
+            place,
+            answers: ANSWERS,
+            version: None,
+            user: None,
+            complete: false,
+        });
+        for (target, container) in &stacks.containers {
+            let Lookup::Value(host) = container.variable("VIRTUAL_HOST") else { continue };
+            if host.as_str().trim().is_empty() || *target == id {
+                continue;
+            }
+            add(site, proxy, *target, &host, |name| container.variable(name));
+        }
+    }
+}
+
+fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable: impl Fn(&str) -> Lookup) {
+    let place = host.whole();
+    let endpoint = Endpoint::Tcp { bind: Bind::Any, port: 80 };
+    let names = host.as_str().split(',').map(|name| Spanned::new(name.trim().to_owned(), place));
+    site.servers.push(VirtualServer {
+        proxy,
+        listens: vec![Listen { endpoint, tls: false, udp: false, default: false, written: false, place }],
+        names: names.collect(),
+        place,
+    });
+    site.routes.push(Route { server: Some(site.servers.len() - 1), path: RoutePath::All, place });
+    let machine = &site.machines[target.0];
+    let (to, place) = match variable("VIRTUAL_PORT") {
+        Lookup::Value(text) => match text.as_str().trim().parse::<u16>() {
+            Ok(number) => (Ok(Port { number, written: Some(text.whole()) }), text.whole()),
+            Err(_) => (Err("its `VIRTUAL_PORT` is no number"), text.whole()),
+        },
+        Lookup::Unknown => (Err("its `VIRTUAL_PORT` is not visible"), place),
+        // Without it the only exposed port counts, else 80.
+        Lookup::Unset => {
+            let exposed: BTreeSet<(u16, u16)> = machine.declared.iter().map(|declared| declared.ports).collect();
+            match exposed.iter().next() {
+                Some((first, last)) if exposed.len() == 1 && first == last => {
+                    (Ok(Port { number: *first, written: None }), place)
+                }
+                None if !machine.built_here => (Err("the ports that its image exposes are not visible"), place),
+                _ => (Ok(Port { number: 80, written: None }), place),
+            }
+        }
+    };
+    let protocol = match variable("VIRTUAL_PROTO") {
+        Lookup::Value(text) => match text.as_str() {
+            "https" => Spanned::new(Protocol::Https, text.whole()),
+            "fastcgi" => Spanned::new(Protocol::FastCgi, text.whole()),
+            "uwsgi" => Spanned::new(Protocol::Uwsgi, text.whole()),
+            "grpc" => Spanned::new(Protocol::Http2, text.whole()),
+            _ => Spanned::new(Protocol::Http, text.whole()),
+        },
+        _ => Spanned::new(Protocol::Http, host.whole()),
+    };
+    let name = machine.name.to_ascii_lowercase();
+    let (to, written) = match to {
+        Ok(port) => {
+            let written = format!("{name}:{}", port.number);
+            (To::Target(Target::Tcp { host: Spanned::new(Host::Name(name), place), port }), written)
+        }
+        Err(why) => (To::Unknown(why.to_owned()), name),
+    };
+    site.hops.push(Hop {
+        proxy,
+        route: Some(site.routes.len() - 1),
+        place,
+        statement: place,
+        written,
+        protocol,
+        to,
+        // It rewrites its configuration whenever a container starts or stops.
+        resolution: Resolution::AtStart,
+        uri: None,
+        keeps_host: true,
+        waits: Waits::default(),
+        tls: TlsClient::default(),
+        has_fallback: false,
+    });
+}

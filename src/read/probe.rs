@@ -1,0 +1,157 @@
+//! Health checks: what they run and what they ask.
+
+use crate::read::compose::model::{HealthTest, Service};
+use crate::read::container::Container;
+use crate::read::image::StartForm;
+use crate::site::machine::{Asks, Probe, Tool};
+use crate::source::{Span, Spanned, Text};
+use crate::syntax::command_line::{Word, shell};
+use crate::syntax::compose_values::duration;
+
+/// The probe of a service, that of its own image where it has none; and whether the image brings one.
+pub fn read(service: &Service, container: &Container<'_>) -> (Option<Probe>, Option<bool>) {
+    let of_image = container.files.image.as_ref().and_then(|image| image.healthcheck.as_ref());
+    let image_has_probe = of_image.map(|check| check.test.is_some());
+    if let Some(check) = &service.healthcheck {
+        let mut probe = match &check.test {
+            Some(HealthTest::Shell(text)) => of_shell(text),
+            Some(HealthTest::Exec(words)) => of_words(words),
+            Some(HealthTest::None) | None => empty(check.span),
+        };
+        let has_test = check.test.is_some() || image_has_probe == Some(true);
+        probe.enabled = !check.disable && !matches!(check.test, Some(HealthTest::None)) && has_test;
+        probe.interval = check.interval;
+        probe.timeout = check.timeout;
+        probe.retries = check.retries;
+        probe.start_period = check.start_period;
+        return (Some(probe), image_has_probe);
+    }
+    let Some(check) = of_image else { return (None, image_has_probe) };
+    let mut probe = match check.test.as_ref().map(|test| &test.form) {
+        Some(StartForm::Exec(words)) => of_words(words),
+        Some(StartForm::Shell { text, .. }) => of_shell(text),
+        None => empty(check.place),
+    };
+    probe.enabled = check.test.is_some();
+    let option = |name: &str| check.options.iter().find(|(key, _)| key.value == name).map(|(_, value)| value);
+    let time = |name: &str| option(name).and_then(|text| Some(Spanned::new(duration(text).ok()?, text.whole())));
+    probe.interval = time("interval");
+    probe.timeout = time("timeout");
+    probe.start_period = time("start-period");
+    probe.retries = option("retries").and_then(|text| Some(Spanned::new(text.as_str().parse().ok()?, text.whole())));
+    (Some(probe), image_has_probe)
+}
+
+fn empty(place: Span) -> Probe {
+    Probe {
+        place,
+        enabled: true,
+        tool: None,
+        shell: None,
+        asks: None,
+        interval: None,
+        timeout: None,
+        retries: None,
+        start_period: None,
+    }
+}
+
+fn of_words(words: &[Text]) -> Probe {
+    let Some(first) = words.first() else { return empty(Span { file: crate::source::FileId(0), start: 0, end: 0 }) };
+    let last = words.last().unwrap_or(first);
+    let mut probe = empty(first.whole().to(last.whole()));
+    if matches!(name_of(first).as_str(), "sh" | "bash" | "ash")
+        && let [_, flag, script, ..] = words
+        && flag.as_str().starts_with('-')
+    {
+        let inner = of_shell(script);
+        return Probe { shell: Some(first.whole()), ..inner };
+    }
+    probe.tool = Some(Spanned::new(name_of(first), first.whole()));
+    probe.asks = words.iter().find_map(url).or_else(|| port_check(&name_of(first), &words[1..]));
+    probe
+}
+
+fn of_shell(text: &Text) -> Probe {
+    let mut probe = empty(text.whole());
+    probe.shell = Some(text.whole());
+    let script = shell(text);
+    let Some(command) = script.commands.iter().find(|command| !command.words.is_empty()) else { return probe };
+    let words: Vec<Text> = command.words.iter().filter_map(Word::literal).collect();
+    if let Some(first) = words.first() {
+        probe.tool = Some(Spanned::new(name_of(first), first.whole()));
+        probe.asks = words.iter().find_map(url).or_else(|| port_check(&name_of(first), &words[1..]));
+    }
+    probe
+}
+
+fn name_of(word: &Text) -> String {
+    word.as_str().rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// The first address of the machine itself that is written in a word, also inside a script in another language.
+fn url(word: &Text) -> Option<Asks> {
+    let text = word.as_str();
+    let mut from = 0;
+    while let Some(found) = text[from..].find("://") {
+        let at = from + found;
+        from = at + 3;
+        let scheme = &text[..at];
+        let tls = scheme.ends_with("https");
+        if !tls && !scheme.ends_with("http") {
+            continue;
+        }
+        let rest = &text[at + 3..];
+        let end = rest.find(|it: char| matches!(it, '/' | '\'' | '"' | ' ' | ')' | '?' | ';' | '|')).unwrap_or(rest.len());
+        let (host, port) = match rest[..end].rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, Some(port)),
+            _ => (&rest[..end], None),
+        };
+        if !is_own(host) {
+            continue;
+        }
+        let path_end = rest[end..].find(|it: char| matches!(it, '\'' | '"' | ' ' | ')' | ';' | '|'));
+        let path = &rest[end..path_end.map_or(rest.len(), |length| end + length)];
+        let (number, place) = match port {
+            Some(port) => (port.parse().ok()?, word.span(at + 3 + host.len() + 1..at + 3 + end)),
+            None => (if tls { 443 } else { 80 }, word.span(at + 3..at + 3 + end)),
+        };
+        return Some(Asks {
+            host: host.to_owned(),
+            port: Spanned::new(number, place),
+            path: path.starts_with('/').then(|| path.to_owned()),
+            tls,
+        });
+    }
+    None
+}
+
+/// `nc -z localhost 9000`.
+fn port_check(tool: &str, words: &[Text]) -> Option<Asks> {
+    if !matches!(tool, "nc" | "ncat" | "netcat") {
+        return None;
+    }
+    let plain: Vec<&Text> = words.iter().filter(|word| !word.as_str().starts_with('-')).collect();
+    let at = plain.iter().position(|word| is_own(word.as_str()))?;
+    let port = plain.get(at + 1)?;
+    Some(Asks {
+        host: plain[at].to_string(),
+        port: Spanned::new(port.as_str().parse().ok()?, port.whole()),
+        path: None,
+        tls: false,
+    })
+}
+
+fn is_own(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]" | "::1" | "0.0.0.0")
+}
+
+/// What is known of the programs that a probe needs.
+pub fn tools(probe: Option<&Probe>, container: &Container<'_>) -> Vec<Tool> {
+    let Some(probe) = probe else { return Vec::new() };
+    let mut names: Vec<&str> = Vec::new();
+    names.extend(probe.tool.as_ref().map(|tool| tool.value.as_str()));
+    names.extend(probe.shell.map(|_| "sh"));
+    let known = names.into_iter().filter_map(|name| Some((name, container.has_tool(name)?)));
+    known.map(|(name, present)| Tool { name: name.to_owned(), present, place: container.image_place }).collect()
+}

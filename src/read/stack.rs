@@ -1,0 +1,485 @@
+//! Compose projects become machines and networks of the site.
+
+use std::collections::HashMap;
+
+use crate::read::compose::model::{
+    self, Attachment as Joined, CommandForm, Content, Dockerfile, HostPath, MountKind, NetworkMode, Project, Service,
+};
+use crate::read::container::{Blueprint, Build, Container};
+use crate::read::image::files::join;
+use crate::read::machine_files::MountedFiles;
+use crate::read::probe;
+use crate::read::process::Start as Command;
+use crate::read::starting;
+use crate::site::Site;
+use crate::site::listener::Listening;
+use crate::site::machine::{
+    Attached, Attachment, Condition, Declared, DeclaredBy, Dependency, HostPort, HostsEntry, HostsTarget, Kind,
+    Machine, MachineId, Mount, MountSource, Network, NetworkId, Published, Start,
+};
+use crate::source::{Lookup, Sources, Span, Spanned, Text};
+use crate::syntax::compose_values::ports::Protocol;
+use crate::syntax::compose_values::words::words;
+
+/// The machines of a site that are containers, with all that is known of them, in the order of their ids.
+pub struct Stacks<'s> {
+    pub containers: Vec<(MachineId, Container<'s>)>,
+    /// Machines by project and service.
+    machines: HashMap<(usize, String), MachineId>,
+}
+
+impl Stacks<'_> {
+    pub fn machine(&self, project: usize, service: &str) -> Option<MachineId> {
+        self.machines.get(&(project, service.to_owned())).copied()
+    }
+}
+
+/// Puts every service into the site. `host` is the machine that the containers run on; `root` the folder of the
+/// snapshot that is its `/`, where there is one.
+pub fn read<'s>(
+    site: &mut Site,
+    sources: &'s Sources,
+    projects: &[Project],
+    host: MachineId,
+    root: Option<&str>,
+) -> Stacks<'s> {
+    let mut stacks = Stacks { containers: Vec::new(), machines: HashMap::new() };
+    let mut next = site.machines.len();
+    for (number, project) in projects.iter().enumerate() {
+        for service in services(project) {
+            stacks.machines.insert((number, service.name.value.clone()), MachineId(next));
+            next += 1;
+        }
+    }
+    let mut networks = Networks { by_name: HashMap::new() };
+    for (number, project) in projects.iter().enumerate() {
+        let keys = networks.add(site, number, project);
+        let place = Placed { sources, project, number, host, root, networks: &keys };
+        for service in services(project) {
+            let id = MachineId(site.machines.len());
+            let container = Container::of(sources, place.blueprint(service));
+            let machine = place.machine(service, id, &container, &stacks);
+            site.machines.push(machine);
+            stacks.containers.push((id, container));
+        }
+    }
+    stacks
+}
+
+fn services(project: &Project) -> impl Iterator<Item = &Service> {
+    project.services.iter().filter(|service| !service.is_provider)
+}
+
+struct Networks {
+    by_name: HashMap<String, NetworkId>,
+}
+
+impl Networks {
+    /// Adds the networks of a project; gives its keys. The same real name in two projects is the same network.
+    fn add(&mut self, site: &mut Site, number: usize, project: &Project) -> HashMap<String, NetworkId> {
+        let mut keys = HashMap::new();
+        for network in &project.networks {
+            let name = network.real_name.clone().unwrap_or_else(|| format!("{number}/{}", network.key.value));
+            let gateways = network.subnets.iter().filter_map(|subnet| subnet.gateway.as_ref()?.as_str().parse().ok());
+            let id = *self.by_name.entry(name.clone()).or_insert_with(|| {
+                site.networks.push(Network {
+                    key: network.key.value.clone(),
+                    name,
+                    place: network.key.span,
+                    open: true,
+                    gateways: Vec::new(),
+                });
+                NetworkId(site.networks.len() - 1)
+            });
+            let known = &mut site.networks[id.0];
+            known.gateways.extend(gateways);
+            if !network.external {
+                // Who creates it is in the tree, and so is whoever joins it.
+                known.open = false;
+                known.place = network.key.span;
+            }
+            keys.insert(network.key.value.clone(), id);
+        }
+        keys
+    }
+}
+
+/// A project on its way into the site.
+struct Placed<'p, 's> {
+    sources: &'s Sources,
+    project: &'p Project,
+    number: usize,
+    host: MachineId,
+    root: Option<&'p str>,
+    networks: &'p HashMap<String, NetworkId>,
+}
+
+impl Placed<'_, '_> {
+    fn blueprint(&self, service: &Service) -> Blueprint {
+        let value = |value: &Option<Text>| value.clone().map_or(Lookup::Unknown, Lookup::Value);
+        let environment = service.environment.iter();
+        Blueprint {
+            place: service.name.span,
+            image: service.image.clone(),
+            build: service.build.as_ref().map(|build| self.build(build)),
+            entrypoint: service.entrypoint.as_ref().map(command),
+            command: service.command.as_ref().map(command),
+            environment: environment.map(|(name, text)| (name.value.clone(), self.certain(value(text)))).collect(),
+            environment_is_open: service.environment_is_open(),
+            directory: service.working_dir.clone(),
+            mounts: self.mounts(service),
+        }
+    }
+
+    /// A value in which a variable of the shell may stand is not known.
+    fn certain(&self, value: Lookup) -> Lookup {
+        match value {
+            Lookup::Value(text) if !self.project.is_certain(text.whole()) => Lookup::Unknown,
+            other => other,
+        }
+    }
+
+    fn build(&self, build: &model::Build) -> Build {
+        let inside = |path: &HostPath| match path {
+            HostPath::Inside(path) => Some(path.clone()),
+            _ => None,
+        };
+        let dockerfile = match &build.dockerfile {
+            Dockerfile::Inline(text) => Some(text.clone()),
+            Dockerfile::Path(path) => inside(&path.path).and_then(|path| {
+                let snapshot = crate::read::snapshot::Tree { sources: self.sources, root: None };
+                match snapshot.find(&path) {
+                    crate::read::surroundings::Found::File(text) => Some(text),
+                    _ => None,
+                }
+            }),
+        };
+        let arguments = build.args.iter().map(|(name, value)| {
+            (name.value.clone(), value.clone().map_or(Lookup::Unknown, Lookup::Value))
+        });
+        Build {
+            context: inside(&build.context.path),
+            dockerfile,
+            target: build.target.as_ref().map(Text::to_string),
+            arguments: arguments.collect(),
+            place: build.span,
+        }
+    }
+
+    fn mounts(&self, service: &Service) -> Vec<MountedFiles> {
+        let mut mounts = Vec::new();
+        for mount in &service.mounts {
+            let from = match &mount.kind {
+                MountKind::Bind(path) => self.bind(path),
+                MountKind::Volume { name, subpath } => self.volume(name, subpath.as_ref()),
+                MountKind::Anonymous | MountKind::Tmpfs => MountSource::Private,
+                MountKind::Other => MountSource::Unknown,
+            };
+            let mount = Mount {
+                target: join("/", mount.target.as_str()),
+                from,
+                read_only: mount.read_only,
+                place: mount.span,
+            };
+            mounts.push(MountedFiles { mount, text: None });
+        }
+        for file in service.configs.iter().chain(&service.secrets) {
+            let (from, text) = match &file.content {
+                Content::File(path) => (self.bind(path), None),
+                Content::Inline(text) => (MountSource::Text, Some(text.clone())),
+                Content::Environment(_) | Content::External | Content::Undeclared => (MountSource::Text, None),
+            };
+            let mount = Mount { target: join("/", &file.target), from, read_only: true, place: file.span };
+            mounts.push(MountedFiles { mount, text });
+        }
+        // What other containers mount is not followed.
+        for other in &service.volumes_from {
+            let mount = Mount { target: "/".to_owned(), from: MountSource::Unknown, read_only: false, place: other.whole() };
+            mounts.push(MountedFiles { mount, text: None });
+        }
+        mounts
+    }
+
+    fn bind(&self, path: &model::PathText) -> MountSource {
+        match &path.path {
+            HostPath::Inside(inside) => MountSource::Snapshot(inside.clone()),
+            HostPath::Unknown => MountSource::Unknown,
+            HostPath::Outside => match (path.text.as_str().strip_prefix('/'), self.root) {
+                (Some(rest), Some(root)) => MountSource::Snapshot(join(root, rest)),
+                (Some(_), None) => MountSource::Host(join("/", path.text.as_str())),
+                (None, _) => MountSource::Unknown,
+            },
+        }
+    }
+
+    fn volume(&self, name: &Spanned<String>, subpath: Option<&Text>) -> MountSource {
+        let volume = self.project.volumes.iter().find(|volume| volume.key.value == name.value);
+        if let Some(device) = volume.and_then(|volume| volume.device.as_ref()) {
+            return self.bind(device);
+        }
+        let real = volume.and_then(|volume| volume.real_name.clone());
+        let real = real.unwrap_or_else(|| format!("{}/{}", self.number, name.value));
+        MountSource::Volume(subpath.map_or(real.clone(), |path| format!("{real}/{path}")))
+    }
+
+    fn machine(&self, service: &Service, id: MachineId, container: &Container<'_>, stacks: &Stacks<'_>) -> Machine {
+        let (stack, attached) = self.attached(service, id, stacks);
+        let image = match (&service.build, &service.image) {
+            (Some(build), _) => Some(build.context.text.spanned()),
+            (None, Some(image)) => Some(image.spanned()),
+            (None, None) => None,
+        };
+        let (probe, image_has_probe) = probe::read(service, container);
+        Machine {
+            name: service.name.value.clone(),
+            place: service.name.span,
+            kind: Kind::Container,
+            project: self.number,
+            stack,
+            attached,
+            image,
+            built_here: container.files.image.is_some(),
+            listening: Listening::open("it was not read"),
+            listener_processes: Vec::new(),
+            declared: declared(service, container),
+            published: published(service),
+            hosts: self.hosts(service, stacks),
+            mounts: container.files.mounts.iter().map(|it| it.mount.clone()).collect(),
+            start: self.start(service),
+            depends_on: self.depends_on(service, stacks),
+            restart: restart(service),
+            tools: probe::tools(probe.as_ref(), container),
+            probe,
+            image_has_probe,
+            slow_start: slow_start(container),
+            replicas: replicas(service),
+            container_name: service.container_name.as_ref().map(Text::spanned),
+            users: Vec::new(),
+        }
+    }
+
+    fn attached(&self, service: &Service, id: MachineId, stacks: &Stacks<'_>) -> (MachineId, Attached) {
+        let Some(mode) = &service.network_mode else { return (id, Attached::Networks(self.attachments(service))) };
+        match &mode.value {
+            NetworkMode::Host => (self.host, Attached::Host(mode.span)),
+            NetworkMode::None => (id, Attached::Nothing(mode.span)),
+            NetworkMode::Bridge => (id, Attached::DefaultBridge(mode.span)),
+            NetworkMode::Service(other) => match self.shared(other, stacks) {
+                Some(machine) => (machine, Attached::Shares(machine, mode.span)),
+                None => (id, Attached::Unknown),
+            },
+            NetworkMode::Container(name) => {
+                let named = self.project.services.iter().find(|it| {
+                    it.container_name.as_ref().is_some_and(|container| container.as_str() == name)
+                });
+                match named.and_then(|it| self.shared(&it.name.value, stacks)) {
+                    Some(machine) => (machine, Attached::Shares(machine, mode.span)),
+                    None => (id, Attached::Unknown),
+                }
+            }
+            NetworkMode::Other(_) => (id, Attached::Unknown),
+        }
+    }
+
+    /// The machine whose stack is used in the end, along a chain of services that share one.
+    fn shared(&self, service: &str, stacks: &Stacks<'_>) -> Option<MachineId> {
+        let mut name = service.to_owned();
+        for _ in 0..16 {
+            let next = self.project.services.iter().find(|it| it.name.value == name)?;
+            match next.network_mode.as_ref().map(|mode| &mode.value) {
+                Some(NetworkMode::Service(other)) => name = other.clone(),
+                Some(NetworkMode::Host) => return Some(self.host),
+                _ => return stacks.machine(self.number, &name),
+            }
+        }
+        None
+    }
+
+    fn attachments(&self, service: &Service) -> Vec<Attachment> {
+        let names = |joined: Option<&Joined>| {
+            let mut names = vec![service.name.value.to_ascii_lowercase()];
+            names.extend(service.container_name.as_ref().map(|name| name.as_str().to_ascii_lowercase()));
+            let aliases = joined.iter().flat_map(|joined| &joined.aliases);
+            names.extend(aliases.map(|alias| alias.as_str().to_ascii_lowercase()));
+            names.dedup();
+            names
+        };
+        let Some(joined) = &service.networks else {
+            let network = self.networks.get("default").copied();
+            let attachment = |network| Attachment {
+                network,
+                names: names(None),
+                addresses: Vec::new(),
+                place: service.name.span,
+            };
+            return network.map(attachment).into_iter().collect();
+        };
+        let attach = |joined: &Joined| {
+            let addresses = [&joined.ipv4, &joined.ipv6].into_iter().flatten();
+            Some(Attachment {
+                network: *self.networks.get(&joined.network.value)?,
+                names: names(Some(joined)),
+                addresses: addresses
+                    .filter_map(|text| Some(Spanned::new(text.as_str().parse().ok()?, text.whole())))
+                    .collect(),
+                place: joined.network.span,
+            })
+        };
+        joined.iter().filter_map(attach).collect()
+    }
+
+    fn hosts(&self, service: &Service, stacks: &Stacks<'_>) -> Vec<HostsEntry> {
+        let mut hosts = Vec::new();
+        for (name, address) in &service.extra_hosts {
+            let to = match address.as_str() {
+                "host-gateway" => HostsTarget::Gateway,
+                other => other.trim_matches(['[', ']']).parse().map_or(HostsTarget::Unknown, HostsTarget::Address),
+            };
+            hosts.push(HostsEntry { name: name.to_string(), to, place: name.whole() });
+        }
+        for link in &service.links {
+            let to = stacks.machine(self.number, link.target.as_str());
+            let to = to.map_or(HostsTarget::Unknown, HostsTarget::Machine);
+            hosts.push(HostsEntry { name: link.alias.to_string(), to, place: link.alias.whole() });
+        }
+        for link in &service.external_links {
+            hosts.push(HostsEntry { name: link.alias.to_string(), to: HostsTarget::Unknown, place: link.alias.whole() });
+        }
+        hosts
+    }
+
+    fn start(&self, service: &Service) -> Start {
+        if let Some(profile) = service.profiles.first().filter(|_| service.is_off) {
+            return Start::Profile(profile.spanned());
+        }
+        match replicas(service) {
+            Some(replicas) if replicas.value == 0 => Start::Never(replicas.span),
+            _ => Start::Always,
+        }
+    }
+
+    fn depends_on(&self, service: &Service, stacks: &Stacks<'_>) -> Vec<Dependency> {
+        let dependency = |it: &model::Dependency| {
+            Some(Dependency {
+                on: stacks.machine(self.number, &it.service.value)?,
+                condition: match it.condition {
+                    model::Condition::Started => Condition::Started,
+                    model::Condition::Healthy => Condition::Healthy,
+                    model::Condition::CompletedSuccessfully => Condition::Completed,
+                    model::Condition::Other => Condition::Unknown,
+                },
+                required: it.required,
+                place: it.span,
+            })
+        };
+        service.depends_on.iter().filter_map(dependency).collect()
+    }
+}
+
+fn command(form: &CommandForm) -> Command {
+    match form {
+        CommandForm::List(list) => Command::Exec(list.clone()),
+        // Compose cuts the string into words itself; no shell sees it.
+        CommandForm::Shell(text) => Command::Exec(words(text).unwrap_or_default()),
+    }
+}
+
+fn declared(service: &Service, container: &Container<'_>) -> Vec<Declared> {
+    let mut declared = Vec::new();
+    for ports in container.files.image.iter().flat_map(|image| &image.exposed) {
+        declared.push(Declared { ports: ports.value, by: DeclaredBy::Expose, place: ports.span });
+    }
+    for expose in service.expose.iter().filter(|expose| expose.protocol == Protocol::Tcp) {
+        if let Some(ports) = expose.ports {
+            declared.push(Declared { ports, by: DeclaredBy::Service, place: expose.text.whole() });
+        }
+    }
+    for port in service.ports.iter().filter(|port| port.protocol == Protocol::Tcp) {
+        if let Some(target) = &port.target {
+            let ports = (target.value, target.value);
+            declared.push(Declared { ports, by: DeclaredBy::Published, place: port.span });
+        }
+    }
+    declared
+}
+
+fn published(service: &Service) -> Vec<Published> {
+    let publish = |port: &model::Port| {
+        let target = port.target?.value;
+        Some(Published {
+            address: port.host_ip.as_ref().and_then(|text| {
+                let address: std::net::IpAddr = text.as_str().trim_matches(['[', ']']).parse().ok()?;
+                (!address.is_unspecified()).then(|| Spanned::new(address, text.whole()))
+            }),
+            host: match port.published {
+                model::Published::Random => HostPort::Random,
+                model::Published::One(one) => HostPort::Fixed(one, one),
+                model::Published::Range(..) | model::Published::Unknown => HostPort::Unknown,
+            },
+            container: (target, target),
+            udp: port.protocol != Protocol::Tcp,
+            place: port.span,
+        })
+    };
+    service.ports.iter().filter_map(publish).collect()
+}
+
+fn replicas(service: &Service) -> Option<Spanned<u64>> {
+    let deployed = service.deploy.as_ref().and_then(|deploy| deploy.replicas);
+    service.scale.or(deployed)
+}
+
+fn restart(service: &Service) -> Option<Spanned<String>> {
+    let deployed = service.deploy.as_ref().and_then(|deploy| deploy.restart_condition.as_ref());
+    service.restart.as_ref().or(deployed).map(Text::spanned)
+}
+
+/// Words of commands that keep a start script busy for a long while: databases are migrated, packages installed.
+const SLOW: &[&[&str]] = &[
+    &["migrate"],
+    &["migrations:migrate"],
+    &["doctrine:migrations:migrate"],
+    &["db:migrate"],
+    &["db:prepare"],
+    &["db:setup"],
+    &["db:seed"],
+    &["alembic", "upgrade"],
+    &["upgrade", "head"],
+    &["flask", "db", "upgrade"],
+    &["prisma", "migrate"],
+    &["prisma", "db"],
+    &["loaddata"],
+    &["collectstatic"],
+    &["npm", "install"],
+    &["npm", "ci"],
+    &["npm", "run", "build"],
+    &["yarn", "install"],
+    &["yarn", "build"],
+    &["pnpm", "install"],
+    &["bundle", "install"],
+    &["assets:precompile"],
+    &["composer", "install"],
+    &["pip", "install"],
+    &["cache:warmup"],
+];
+
+/// The first command of a start script that takes long and ends before the last one begins.
+fn slow_start(container: &Container<'_>) -> Option<Spanned<String>> {
+    let script = starting::script(container)?;
+    let last = script.commands.len().checked_sub(1)?;
+    for command in script.commands.iter().take(last).filter(|command| !command.background) {
+        let words: Vec<String> =
+            command.words.iter().filter_map(|word| word.literal()).map(|text| text.to_string()).collect();
+        let is_slow = SLOW.iter().any(|slow| slow.iter().all(|word| words.iter().any(|it| it == word)));
+        if is_slow {
+            let last = command.words.last().map_or(command.span, |word| word.span);
+            return Some(Spanned::new(words.join(" "), command.words.first()?.span.to(last)));
+        }
+    }
+    None
+}
+
+/// The place of a service's key.
+pub fn place_of(project: &Project) -> Option<Span> {
+    project.services.first().map(|service| service.name.span)
+}

@@ -1,0 +1,245 @@
+//! What a stack's files get wrong before any request: mounts without source, configs that nobody includes, variables
+//! without value.
+
+use crate::read::compose::model::{MountKind, PathText, Project};
+use crate::read::compose::model::HostPath;
+use crate::read::container::Container;
+use crate::read::envsubst::{Leftover, LeftoverWhy};
+use crate::read::glob;
+use crate::read::image::files::{below, join};
+use crate::read::machine_files::MachineFiles;
+use crate::read::running::NginxRead;
+use crate::read::snapshot::Tree as Snapshot;
+use crate::read::starting;
+use crate::read::surroundings::Found;
+use crate::read::trees::Trees;
+use crate::site::Site;
+use crate::site::machine::MachineId;
+use crate::site::trouble::{EmptyEffect, EmptyVariable, MountSourceMissing, NotLoaded, NotLoadedWhy, Trouble};
+use crate::source::{Entry, Sources, Span};
+use crate::syntax::nginx::{DirectiveRef, Tree};
+
+/// Endings of files that are written by hand and become others before a deploy.
+const TEMPLATES: &[&str] = &[".example", ".sample", ".dist", ".template", ".tmpl", "-example", "-sample", ".default"];
+
+/// Folders whose files are configs.
+const CONFIGS: &[&str] = &["/etc", "/usr/local/etc", "/usr/local/openresty/nginx/conf", "/opt/bitnami", "/usr/local/apache2/conf"];
+
+/// Mounts of a machine whose source is not in the tree.
+pub fn mounts(site: &mut Site, sources: &Sources, project: &Project, service: &str, id: MachineId, files: &MachineFiles<'_>) {
+    let Some(service) = project.services.iter().find(|it| it.name.value == service) else { return };
+    for mount in &service.mounts {
+        let MountKind::Bind(PathText { text, path: HostPath::Inside(path) }) = &mount.kind else { continue };
+        let snapshot = Snapshot { sources, root: None };
+        if !matches!(snapshot.find(path), Found::Absent) {
+            continue;
+        }
+        let target = join("/", mount.target.as_str());
+        let over_file = matches!(files.find_in_image(&target), Found::File(_) | Found::Opaque);
+        site.troubles.push(Trouble::MountSourceMissing(MountSourceMissing {
+            machine: id,
+            place: mount.span,
+            source: text.to_string(),
+            is_config: CONFIGS.iter().any(|folder| below(folder, &target).is_some()),
+            target,
+            over_file,
+            similar: similar(sources, path),
+            template: template_of(sources, path),
+        }));
+    }
+}
+
+/// Another path of the tree with the same file name.
+fn similar(sources: &Sources, path: &str) -> Option<String> {
+    let name = path.rsplit('/').next()?;
+    if name.is_empty() {
+        return None;
+    }
+    let is_same = |(found, entry): &(&str, &Entry)| {
+        matches!(entry, Entry::File(_)) && found.rsplit('/').next() == Some(name) && *found != path
+    };
+    sources.below("").find(is_same).map(|(found, _)| found.to_owned())
+}
+
+pub fn template_of(sources: &Sources, path: &str) -> Option<String> {
+    let there = |candidate: &String| matches!(sources.entry(candidate), Some(Entry::File(_) | Entry::Link(_)));
+    let mut candidates: Vec<String> = TEMPLATES.iter().map(|ending| format!("{path}{ending}")).collect();
+    if let Some((folder, name)) = path.rsplit_once('/') {
+        candidates.extend(["example", "sample", "template"].map(|word| format!("{folder}/{word}{name}")));
+        candidates.extend(["example", "sample", "template"].map(|word| format!("{folder}/{word}.{name}")));
+    } else {
+        candidates.extend(["example", "sample", "template"].map(|word| format!("{word}{path}")));
+        candidates.extend(["env.example", "env.sample", "example.env", "sample.env"].map(str::to_owned));
+    }
+    candidates.into_iter().find(there)
+}
+
+/// nginx configs that are put where a proxy loads configs from, and that it does not load.
+pub fn not_loaded(
+    site: &mut Site,
+    trees: &Trees<'_>,
+    id: MachineId,
+    container: &Container<'_>,
+    read: &[NginxRead],
+) {
+    let files = &container.files;
+    for nginx in read {
+        let loaded: Vec<_> = nginx.trees.iter().filter_map(|tree| tree.text().file()).collect();
+        let nothing_else = site.machine(id).listening.listeners.is_empty();
+        for include in &nginx.includes {
+            let Some((folder, pattern)) = include.path.rsplit_once('/') else { continue };
+            if !glob::is_pattern(pattern) || glob::is_pattern(folder) {
+                continue;
+            }
+            for name in files.list(folder).names {
+                let path = join(folder, &name);
+                let Found::File(text) = files.find(&path) else { continue };
+                let Some(file) = text.file() else { continue };
+                let Some(origin) = files.origin(&path) else { continue };
+                if loaded.contains(&file) || trees.is_used(file) || glob::matches(pattern, &name) {
+                    continue;
+                }
+                // A name that says that it is put aside.
+                if is_put_aside(&name) {
+                    continue;
+                }
+                let tree = trees.peek(&text);
+                if !has_server(&tree) {
+                    continue;
+                }
+                site.troubles.push(Trouble::NotLoaded(NotLoaded {
+                    machine: id,
+                    place: origin,
+                    file: Some(text.span(0..text.as_str().find('\n').unwrap_or(text.as_str().len()))),
+                    path,
+                    why: NotLoadedWhy::NoPattern { pattern: include.path.clone(), place: include.place },
+                    nothing_else,
+                }));
+            }
+        }
+        for tree in &nginx.trees[1..] {
+            let block = tree.root().find(|item| item.is_block() && matches!(&*item.name(), "http" | "events"));
+            let Some(block) = block else { continue };
+            let Some(path) = tree.text().file().map(|file| trees.sources().path(file).to_owned()) else { continue };
+            site.troubles.push(Trouble::NotLoaded(NotLoaded {
+                machine: id,
+                place: block.name_span(),
+                file: Some(block.name_span()),
+                path,
+                why: NotLoadedWhy::MainInside { block: block.name().into_owned(), place: including(nginx, tree) },
+                nothing_else: false,
+            }));
+        }
+    }
+    let silent = site.troubles.iter().any(|trouble| match trouble {
+        Trouble::NotLoaded(it) => it.machine == id && it.nothing_else,
+        _ => false,
+    });
+    if silent {
+        // What the config would have opened is missing for this reason, and said once.
+        let listening = &mut site.machines[id.0].listening;
+        listening.open.get_or_insert_with(|| "a part of its configuration is not loaded".to_owned());
+    }
+}
+
+/// The include line that a tree came in by, as far as its pattern tells.
+fn including(nginx: &NginxRead, tree: &Tree) -> Span {
+    let first = nginx.includes.iter().find(|include| glob::is_pattern(&include.path));
+    first.map_or(tree.text().span(0..0), |include| include.place)
+}
+
+fn is_put_aside(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let endings = [".bak", ".off", ".disabled", ".old", ".orig", ".save", ".example", ".sample", ".dist", ".template", "~", ".tmpl", ".inc", ".md", ".txt", ".backup"];
+    lower.starts_with('.') || endings.iter().any(|ending| lower.ends_with(ending)) || lower.contains("disabled")
+}
+
+fn has_server(tree: &Tree) -> bool {
+    tree.problems().is_empty() && tree.root().any(|item| item.is_block() && matches!(&*item.name(), "server" | "upstream"))
+}
+
+/// Expressions that templates keep or lose.
+pub fn leftovers(site: &mut Site, trees: &Trees<'_>, container: &Container<'_>) {
+    for rendered in starting::templates(container) {
+        let crate::read::image::Change::Write { text, .. } = &rendered.change else { continue };
+        let tree = trees.get(text);
+        for leftover in rendered.leftovers {
+            let Some(effect) = effect(&leftover, &tree) else { continue };
+            let certain = leftover.why != LeftoverWhy::Unknown;
+            site.troubles.push(Trouble::EmptyVariable(EmptyVariable {
+                name: leftover.name.clone(),
+                place: leftover.place,
+                effect,
+                given: Vec::new(),
+                certain,
+            }));
+        }
+    }
+}
+
+fn effect(leftover: &Leftover, tree: &Tree) -> Option<EmptyEffect> {
+    let expression = leftover.expression.clone();
+    match leftover.why {
+        LeftoverWhy::Operator => Some(EmptyEffect::StaysLiteral { expression }),
+        // In capitals it is a variable of the environment, unless the config sets it itself.
+        LeftoverWhy::Unset if is_upper(&leftover.name) && !sets(tree, &leftover.name) => {
+            Some(EmptyEffect::StaysUnset { expression })
+        }
+        LeftoverWhy::Emptied if is_upper(&leftover.name) => {
+            Some(EmptyEffect::Empties { what: format!("`{expression}`") })
+        }
+        LeftoverWhy::Emptied => Some(EmptyEffect::Eats { variable: expression }),
+        LeftoverWhy::Unset | LeftoverWhy::Unknown => None,
+    }
+}
+
+fn is_upper(name: &str) -> bool {
+    !name.bytes().any(|byte| byte.is_ascii_lowercase())
+}
+
+/// The config gives the variable a value: `set`, `map`, `geo` and the like.
+fn sets(tree: &Tree, name: &str) -> bool {
+    let wanted = format!("${name}");
+    let mut open: Vec<DirectiveRef<'_>> = tree.root().collect();
+    while let Some(item) = open.pop() {
+        let defines = matches!(&*item.name(), "set" | "map" | "geo" | "split_clients" | "perl_set" | "js_set");
+        if defines && item.arguments().any(|word| word.value() == wanted) {
+            return true;
+        }
+        open.extend(item.children());
+    }
+    false
+}
+
+/// Variables of the compose files themselves, and files of variables that are not there.
+pub fn variables(site: &mut Site, sources: &Sources, project: &Project) {
+    for missing in &project.missing_variables {
+        let effect = match &missing.required {
+            Some(message) => EmptyEffect::Refused { message: message.clone() },
+            None => EmptyEffect::Empties { what: missing.name.value.clone() },
+        };
+        site.troubles.push(Trouble::EmptyVariable(EmptyVariable {
+            name: missing.name.value.clone(),
+            place: missing.span,
+            effect,
+            given: Vec::new(),
+            certain: false,
+        }));
+    }
+    for service in &project.services {
+        for file in service.env_files.iter().filter(|file| file.required && file.found.is_none()) {
+            let HostPath::Inside(path) = &file.file.path else { continue };
+            let snapshot = Snapshot { sources, root: None };
+            if !matches!(snapshot.find(path), Found::Absent) {
+                continue;
+            }
+            site.troubles.push(Trouble::EmptyVariable(EmptyVariable {
+                name: String::new(),
+                place: file.file.text.whole(),
+                effect: EmptyEffect::FileMissing { path: path.clone(), template: template_of(sources, path) },
+                given: Vec::new(),
+                certain: true,
+            }));
+        }
+    }
+}
