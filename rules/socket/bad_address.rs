@@ -17,7 +17,7 @@ fn check(site: &Site, findings: &mut Findings) {
     for group in &site.groups {
         for server in &group.servers {
             let Err(malformed) = &server.to else { continue };
-            if malformed.fatal {
+            if malformed.fatal && !server.unclear {
                 add(site, group.proxy, malformed, "", findings);
             }
         }

@@ -46,7 +46,7 @@ pub enum PortText {
 /// Takes an address apart. Never fails: what cannot be a host is still one, with its text.
 pub fn parse(text: &Text) -> Address {
     let (scheme, rest) = match text.as_str().find("://") {
-        Some(at) if text.as_str()[..at].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') => {
+        Some(at) if is_scheme(&text.as_str()[..at]) => {
             let scheme = text.slice(0..at).spanned().map(|name| name.to_ascii_lowercase());
             (Some(scheme), text.slice(at + 3..text.as_str().len()))
         }
@@ -58,6 +58,11 @@ pub fn parse(text: &Text) -> Address {
     let end = rest.as_str().find(['/', '?', '#']).unwrap_or(rest.as_str().len());
     let uri = (end < rest.as_str().len()).then(|| rest.slice(end..rest.as_str().len()));
     Address { scheme, place: authority(&rest.slice(0..end)), uri }
+}
+
+/// `unix://path` is a path, though it looks like a scheme.
+fn is_scheme(text: &str) -> bool {
+    !text.eq_ignore_ascii_case("unix") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+')
 }
 
 fn unix(scheme: Option<Spanned<String>>, rest: Text) -> Address {
@@ -128,6 +133,7 @@ mod tests {
         assert_eq!(shown("https://[::1]:8443"), "https ::1 8443@8443 -");
         assert_eq!(shown("http://unix:/run/a.sock:/uri"), "http unix /run/a.sock /uri");
         assert_eq!(shown("unix:/run/a.sock"), "unix /run/a.sock -");
+        assert_eq!(shown("unix:///run/a.sock"), "unix ///run/a.sock -");
         assert_eq!(shown("http://api:80a0"), "http api !80a0 -");
         assert_eq!(shown("http://\u{FFFC}:80/"), "http unknown /");
         assert_eq!(shown("http://api:\u{FFFC}"), "http api ? -");

@@ -51,8 +51,10 @@ pub struct Container<'s> {
     pub directory: String,
     pub start: Option<Start>,
     pub started: Started,
-    /// The image, in words for people, and where it is named.
+    /// Where the image is named.
     pub image_place: Span,
+    /// The image, or the one that its own is built from.
+    pub image: Option<Text>,
 }
 
 impl<'s> Container<'s> {
@@ -93,6 +95,7 @@ impl<'s> Container<'s> {
             start,
             started: Started::default(),
             image_place,
+            image: base,
         };
         container.files.started = starting::changes(&container);
         container.started = container.follow();
@@ -108,8 +111,8 @@ impl<'s> Container<'s> {
             };
         };
         let mut started = self.with_surroundings(|surroundings| process::start(start, surroundings));
-        if self.facts.is_none() && !self.files.empty && started.processes.is_empty() && started.open.is_none() {
-            started.open = Some("what its image starts is not known".to_owned());
+        if started.processes.is_empty() {
+            started.open.get_or_insert_with(|| "what its start leaves running is not visible".to_owned());
         }
         started
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::read::stack::Stacks;
+use crate::read::container::Container;
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Protocol};
 use crate::site::machine::MachineId;
@@ -20,12 +20,12 @@ const ANSWERS: Answers =
     Answers { refused: "502", nonsense: "502", slow: "504", unknown_name: UnknownName::Answers("502") };
 
 /// Adds the routes of every generated proxy.
-pub fn read(site: &mut Site, stacks: &Stacks<'_>) {
-    let runs = |container: &crate::read::container::Container<'_>| {
+pub fn read(site: &mut Site, containers: &[(MachineId, Container<'_>)]) {
+    let runs = |container: &Container<'_>| {
         container.started.processes.iter().find(|process| process.name.ends_with(PROGRAM)).map(|process| process.place)
     };
     let proxies: Vec<(MachineId, Span)> =
-        stacks.containers.iter().filter_map(|(id, container)| Some((*id, runs(container)?))).collect();
+        containers.iter().filter_map(|(id, container)| Some((*id, runs(container)?))).collect();
     for (id, place) in proxies {
         let proxy = ProxyId(site.proxies.len());
         site.proxies.push(Proxy {
@@ -37,7 +37,7 @@ pub fn read(site: &mut Site, stacks: &Stacks<'_>) {
             user: None,
             complete: false,
         });
-        for (target, container) in &stacks.containers {
+        for (target, container) in containers {
             let Lookup::Value(host) = container.variable("VIRTUAL_HOST") else { continue };
             if host.as_str().trim().is_empty() || *target == id {
                 continue;

@@ -6,27 +6,37 @@ pub mod catalogue;
 pub mod compose;
 pub mod container;
 pub mod envsubst;
+pub mod generated;
 pub mod glob;
 pub mod host;
 pub mod image;
 pub mod machine_files;
 pub mod nginx;
+pub mod probe;
 pub mod process;
 pub mod running;
 pub mod snapshot;
+pub mod stack;
 pub mod stand_alone;
 pub mod starting;
 pub mod surroundings;
 pub mod trees;
+pub mod troubles;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
 
 use crate::coverage::{FileCoverage, Read};
+use crate::read::catalogue::image::reference;
+use crate::read::compose::model::Project;
+use crate::read::image::Base;
+use crate::read::stack::Stacks;
 use crate::read::trees::Trees;
 use crate::site::Site;
+use crate::site::machine::MachineId;
 use crate::site::trouble::Trouble;
-use crate::source::{FileId, Sources};
+use crate::source::{FileId, Sources, Span};
 use crate::syntax::Problem;
 use crate::syntax::nginx::Tree;
 
@@ -40,9 +50,21 @@ pub struct Reading {
 pub fn read(sources: &Sources) -> Reading {
     let mut site = Site::default();
     let mut coverage = Coverage::default();
+    if sources.files().next().is_none() {
+        return Reading { site, files: Vec::new() };
+    }
     let candidates = stand_alone::candidates(sources);
-    let trees = Trees::parse_ahead(sources, &candidates);
-    let mut nginx_trees = Vec::new();
+    // Compose files and nginx configs are parsed side by side.
+    let (projects, trees) = thread::scope(|scope| {
+        let projects = scope.spawn(|| compose::projects(sources));
+        let trees = Trees::parse_ahead(sources, &candidates);
+        (projects.join(), trees)
+    });
+    let projects = projects.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &projects);
+    for root in host::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file))) {
+        host::read(&mut site, &trees, &root);
+    }
     nginx_trees.extend(stand_alone::read(&mut site, &trees, &candidates));
     for file in trees.used() {
         if let Some(language) = trees.foreign(file) {
@@ -55,18 +77,75 @@ pub fn read(sources: &Sources) -> Reading {
     Reading { site, files: coverage.files.into_values().collect() }
 }
 
+/// Reads the compose projects and the proxies inside of them.
+fn containers(
+    site: &mut Site,
+    coverage: &mut Coverage,
+    trees: &Trees<'_>,
+    projects: &[Project],
+) -> Vec<Arc<Tree>> {
+    let sources = trees.sources();
+    let host = MachineId(0);
+    let somewhere = projects.iter().find_map(stack::place_of).unwrap_or(Span { file: FileId(0), start: 0, end: 0 });
+    site.machines.push(host::unseen(somewhere));
+    let roots = host::roots(sources, &|_| false);
+    let Stacks { containers, .. } = &stack::read(site, sources, projects, host, roots.first().map(String::as_str));
+    let mut nginx_trees = Vec::new();
+    for (id, container) in containers {
+        let version = nginx_version(container);
+        let read = running::read(site, trees, *id, container, version);
+        troubles::leftovers(site, trees, container);
+        troubles::not_loaded(site, trees, *id, container, &read);
+        nginx_trees.extend(read.into_iter().flat_map(|read| read.trees));
+        let machine = &site.machines[id.0];
+        let (name, project) = (machine.name.clone(), &projects[machine.project]);
+        troubles::mounts(site, sources, project, &name, *id, &container.files);
+        if let Some(image) = &container.files.image {
+            add_problems(site, "dockerfile", &image.problems);
+            coverage.set(sources, image.stage_place.file, "dockerfile", Read::Whole);
+        }
+    }
+    generated::read(site, containers);
+    for project in projects {
+        add_problems(site, "compose", &project.problems);
+        troubles::variables(site, sources, project);
+        for file in &project.files {
+            coverage.set(sources, *file, "compose", how_read(&problems_in(*file, &project.problems)));
+        }
+    }
+    nginx_trees
+}
+
+fn problems_in(file: FileId, problems: &[Problem]) -> Vec<Problem> {
+    problems.iter().filter(|problem| problem.span.file == file).cloned().collect()
+}
+
+/// The version in the tag of an official image: `nginx:1.27.4-alpine`.
+fn nginx_version(container: &container::Container<'_>) -> Option<(u32, u32, u32)> {
+    let named = match container.files.image.as_ref().map(|image| &image.base) {
+        Some(Base::Image(text)) => text.to_string(),
+        Some(_) => return None,
+        None => container.image.as_ref()?.to_string(),
+    };
+    let mut parts = reference(&named).tag.split('-').next()?.split('.').map(|part| part.parse::<u32>().ok());
+    Some((parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
+}
+
 fn note_tree(site: &mut Site, coverage: &mut Coverage, sources: &Sources, trees: &Trees<'_>, tree: &Arc<Tree>) {
     add_problems(site, "nginx", tree.problems());
     let Some(file) = tree.text().file() else { return };
     if trees.foreign(file).is_some() {
         return;
     }
-    let read = match tree.problems() {
+    coverage.set(sources, file, "nginx", how_read(tree.problems()));
+}
+
+fn how_read(problems: &[Problem]) -> Read {
+    match problems {
         [] => Read::Whole,
         [only] => Read::Partly(only.message.clone()),
         [first, rest @ ..] => Read::Partly(format!("{} (and {} more)", first.message, rest.len())),
-    };
-    coverage.set(sources, file, "nginx", read);
+    }
 }
 
 fn add_problems(site: &mut Site, notation: &'static str, problems: &[Problem]) {

@@ -15,7 +15,7 @@ use crate::read::nginx::duration::seconds;
 use crate::read::nginx::listen::listen;
 pub use crate::read::nginx::load::{Files, Include};
 use crate::read::nginx::load::{Loaded, load};
-use crate::read::nginx::pass::{FAMILIES, Family, server_address, target};
+use crate::read::nginx::pass::{FAMILIES, Family, server_address, target, variable_in_server};
 use crate::read::nginx::scope::{Scope, Tables, evaluate, tables};
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
@@ -165,9 +165,13 @@ impl<'l> Walk<'l, '_> {
             match (&*item.name(), first) {
                 ("server", Some(address)) => {
                     let parameter = |name: &str| item.arguments().skip(1).find(|word| word.value() == name);
-                    let to = server_address(&address.text());
+                    let to = match address.value().contains('$') {
+                        true => Err(variable_in_server(&address.text())),
+                        false => server_address(&address.text()),
+                    };
                     group.servers.push(Server {
-                        unclear: address.value().contains('$'),
+                        // A template that nobody is seen to fill in.
+                        unclear: address.value().contains('$') && self.site.proxy(self.proxy).machine.is_none(),
                         to,
                         span: item.span(),
                         down: parameter("down").map(|word| word.span()),

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::read::app::php_fpm;
 use crate::read::container::Container;
 use crate::read::image::files::join;
 use crate::read::machine_files::MachineFiles;
@@ -77,7 +76,6 @@ pub fn read(
                 let key = process_key(process);
                 known.borrow().iter().find(|(known, _)| *known == key).map(|(_, listening)| listening.clone())
             }
-            Some("php-fpm") => Some(fpm(container, process)),
             Some("apache") => Some(apache(container, process)),
             _ => None,
         })
@@ -192,41 +190,6 @@ fn is_nginx_by_its_files(files: &MachineFiles<'_>) -> bool {
         })
 }
 
-/// php-fpm reads its pools from the file that `-y` names, else from where the package put it.
-fn fpm(container: &Container<'_>, process: &Process) -> Listening {
-    let mut words = process.arguments.iter();
-    let mut named = None;
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "-y" | "--fpm-config" => named = words.next().map(|word| join(&process.directory, word.as_str())),
-            other => {
-                if let Some(path) = other.strip_prefix("--fpm-config=") {
-                    named = Some(join(&process.directory, path));
-                }
-            }
-        }
-    }
-    let mut candidates: Vec<String> = named.into_iter().collect();
-    if candidates.is_empty() {
-        candidates.push("/usr/local/etc/php-fpm.conf".to_owned());
-        let digits: String = process.name.chars().filter(|it| it.is_ascii_digit() || *it == '.').collect();
-        candidates.push(format!("/etc/php{digits}/php-fpm.conf"));
-        candidates.push(format!("/etc/php/{digits}/fpm/php-fpm.conf"));
-        candidates.push("/etc/php-fpm.conf".to_owned());
-        for listed in container.files.list("/etc/php").names {
-            candidates.push(format!("/etc/php/{listed}/fpm/php-fpm.conf"));
-        }
-    }
-    for path in candidates {
-        let Found::File(text) = container.files.find(&path) else { continue };
-        let prefix = if path.starts_with("/usr/local") { "/usr/local" } else { "/usr" };
-        let pools =
-            php_fpm::pools(&text, prefix, &|path| container.files.find(path), &|path| container.files.list(path));
-        return php_fpm::listening(&pools);
-    }
-    Listening::open("the configuration of its php-fpm is not visible")
-}
-
 /// Main files of Apache httpd.
 const APACHE_MAIN: &[&str] =
     &["/etc/apache2/apache2.conf", "/usr/local/apache2/conf/httpd.conf", "/etc/httpd/conf/httpd.conf", "/etc/apache2/httpd.conf"];
@@ -289,5 +252,6 @@ fn listener(value: &str, protocol: Option<&str>, place: Span) -> Option<Listener
         bind_place: place,
         why: "`Listen` of its web server".to_owned(),
         access: None,
+        anywhere: None,
     })
 }

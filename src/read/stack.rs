@@ -1,6 +1,7 @@
 //! Compose projects become machines and networks of the site.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use crate::read::compose::model::{
     self, Attachment as Joined, CommandForm, Content, Dockerfile, HostPath, MountKind, NetworkMode, Project, Service,
@@ -80,7 +81,8 @@ impl Networks {
         let mut keys = HashMap::new();
         for network in &project.networks {
             let name = network.real_name.clone().unwrap_or_else(|| format!("{number}/{}", network.key.value));
-            let gateways = network.subnets.iter().filter_map(|subnet| subnet.gateway.as_ref()?.as_str().parse().ok());
+            let gateways: Vec<IpAddr> =
+                network.subnets.iter().filter_map(|subnet| subnet.gateway.as_ref()?.as_str().parse().ok()).collect();
             let id = *self.by_name.entry(name.clone()).or_insert_with(|| {
                 site.networks.push(Network {
                     key: network.key.value.clone(),

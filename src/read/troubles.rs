@@ -45,6 +45,7 @@ pub fn mounts(site: &mut Site, sources: &Sources, project: &Project, service: &s
             over_file,
             similar: similar(sources, path),
             template: template_of(sources, path),
+            folder_is_there: path.rsplit_once('/').is_some_and(|(folder, _)| sources.entry(folder).is_some()),
         }));
     }
 }

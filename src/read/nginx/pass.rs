@@ -209,6 +209,17 @@ pub fn server_address(value: &Text) -> Result<Target, Malformed> {
     }
 }
 
+/// nginx puts no variables into the servers of an upstream.
+pub fn variable_in_server(value: &Text) -> Malformed {
+    Malformed {
+        span: value.whole(),
+        message: format!("`{value}` stays as it is: a server of an upstream takes no variables"),
+        help: Some("write the address itself, or let a template be filled in before nginx reads the file".to_owned()),
+        instead: None,
+        fatal: true,
+    }
+}
+
 fn port_of(port: Option<PortText>, default: u16) -> Port {
     match port {
         Some(PortText::Number(port)) => Port { number: port.value, written: Some(port.span) },

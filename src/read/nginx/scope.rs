@@ -20,7 +20,7 @@ pub struct Scope<'l, 'p> {
 
 impl<'l, 'p> Scope<'l, 'p> {
     pub fn of(items: &[DirectiveRef<'l>], parent: Option<&'p Scope<'l, 'p>>) -> Scope<'l, 'p> {
-        let simple = items.iter().filter(|item| !item.is_block()).copied().collect();
+        let simple = items.iter().filter(|item| !item.is_block() || item.lua().is_some()).copied().collect();
         let branches = items.iter().filter(|item| item.is_block() && item.name() == "if").copied().collect();
         Scope { parent, simple, branches }
     }
