@@ -78,12 +78,7 @@ pub fn read(sources: &Sources) -> Reading {
 }
 
 /// Reads the compose projects and the proxies inside of them.
-fn containers(
-    site: &mut Site,
-    coverage: &mut Coverage,
-    trees: &Trees<'_>,
-    projects: &[Project],
-) -> Vec<Arc<Tree>> {
+fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, projects: &[Project]) -> Vec<Arc<Tree>> {
     let sources = trees.sources();
     let host = MachineId(0);
     let somewhere = projects.iter().find_map(stack::place_of).unwrap_or(Span { file: FileId(0), start: 0, end: 0 });

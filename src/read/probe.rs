@@ -102,7 +102,8 @@ fn url(word: &Text) -> Option<Asks> {
             continue;
         }
         let rest = &text[at + 3..];
-        let end = rest.find(|it: char| matches!(it, '/' | '\'' | '"' | ' ' | ')' | '?' | ';' | '|')).unwrap_or(rest.len());
+        let end =
+            rest.find(|it: char| matches!(it, '/' | '\'' | '"' | ' ' | ')' | '?' | ';' | '|')).unwrap_or(rest.len());
         let (host, port) = match rest[..end].rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (&rest[..end], None),

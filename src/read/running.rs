@@ -179,9 +179,8 @@ fn run_nginx(
 
 /// Something is put where only nginx looks.
 fn is_nginx_by_its_files(files: &MachineFiles<'_>) -> bool {
-    let is_place = |path: &str| {
-        NGINX_PLACES.iter().any(|place| crate::read::image::files::below(place, path).is_some())
-    };
+    let is_place =
+        |path: &str| NGINX_PLACES.iter().any(|place| crate::read::image::files::below(place, path).is_some());
     files.mounts.iter().any(|it| is_place(&it.mount.target))
         || files.image.iter().flat_map(|image| &image.changes).any(|change| match change {
             crate::read::image::Change::Copy { target, .. } => is_place(target),
@@ -191,8 +190,12 @@ fn is_nginx_by_its_files(files: &MachineFiles<'_>) -> bool {
 }
 
 /// Main files of Apache httpd.
-const APACHE_MAIN: &[&str] =
-    &["/etc/apache2/apache2.conf", "/usr/local/apache2/conf/httpd.conf", "/etc/httpd/conf/httpd.conf", "/etc/apache2/httpd.conf"];
+const APACHE_MAIN: &[&str] = &[
+    "/etc/apache2/apache2.conf",
+    "/usr/local/apache2/conf/httpd.conf",
+    "/etc/httpd/conf/httpd.conf",
+    "/etc/apache2/httpd.conf",
+];
 
 /// `Listen` lines of Apache httpd and of the files that it includes (httpd.apache.org/docs/2.4/bind.html).
 fn apache(container: &Container<'_>, process: &Process) -> Listening {

@@ -156,9 +156,10 @@ impl Placed<'_, '_> {
                 }
             }),
         };
-        let arguments = build.args.iter().map(|(name, value)| {
-            (name.value.clone(), value.clone().map_or(Lookup::Unknown, Lookup::Value))
-        });
+        let arguments = build
+            .args
+            .iter()
+            .map(|(name, value)| (name.value.clone(), value.clone().map_or(Lookup::Unknown, Lookup::Value)));
         Build {
             context: inside(&build.context.path),
             dockerfile,
@@ -177,12 +178,8 @@ impl Placed<'_, '_> {
                 MountKind::Anonymous | MountKind::Tmpfs => MountSource::Private,
                 MountKind::Other => MountSource::Unknown,
             };
-            let mount = Mount {
-                target: join("/", mount.target.as_str()),
-                from,
-                read_only: mount.read_only,
-                place: mount.span,
-            };
+            let mount =
+                Mount { target: join("/", mount.target.as_str()), from, read_only: mount.read_only, place: mount.span };
             mounts.push(MountedFiles { mount, text: None });
         }
         for file in service.configs.iter().chain(&service.secrets) {
@@ -196,7 +193,8 @@ impl Placed<'_, '_> {
         }
         // What other containers mount is not followed.
         for other in &service.volumes_from {
-            let mount = Mount { target: "/".to_owned(), from: MountSource::Unknown, read_only: false, place: other.whole() };
+            let mount =
+                Mount { target: "/".to_owned(), from: MountSource::Unknown, read_only: false, place: other.whole() };
             mounts.push(MountedFiles { mount, text: None });
         }
         mounts
@@ -271,9 +269,11 @@ impl Placed<'_, '_> {
                 None => (id, Attached::Unknown),
             },
             NetworkMode::Container(name) => {
-                let named = self.project.services.iter().find(|it| {
-                    it.container_name.as_ref().is_some_and(|container| container.as_str() == name)
-                });
+                let named = self
+                    .project
+                    .services
+                    .iter()
+                    .find(|it| it.container_name.as_ref().is_some_and(|container| container.as_str() == name));
                 match named.and_then(|it| self.shared(&it.name.value, stacks)) {
                     Some(machine) => (machine, Attached::Shares(machine, mode.span)),
                     None => (id, Attached::Unknown),
@@ -308,12 +308,8 @@ impl Placed<'_, '_> {
         };
         let Some(joined) = &service.networks else {
             let network = self.networks.get("default").copied();
-            let attachment = |network| Attachment {
-                network,
-                names: names(None),
-                addresses: Vec::new(),
-                place: service.name.span,
-            };
+            let attachment =
+                |network| Attachment { network, names: names(None), addresses: Vec::new(), place: service.name.span };
             return network.map(attachment).into_iter().collect();
         };
         let attach = |joined: &Joined| {
@@ -345,7 +341,11 @@ impl Placed<'_, '_> {
             hosts.push(HostsEntry { name: link.alias.to_string(), to, place: link.alias.whole() });
         }
         for link in &service.external_links {
-            hosts.push(HostsEntry { name: link.alias.to_string(), to: HostsTarget::Unknown, place: link.alias.whole() });
+            hosts.push(HostsEntry {
+                name: link.alias.to_string(),
+                to: HostsTarget::Unknown,
+                place: link.alias.whole(),
+            });
         }
         hosts
     }

@@ -1,8 +1,8 @@
 //! What a stack's files get wrong before any request: mounts without source, configs that nobody includes, variables
 //! without value.
 
-use crate::read::compose::model::{MountKind, PathText, Project};
 use crate::read::compose::model::HostPath;
+use crate::read::compose::model::{MountKind, PathText, Project};
 use crate::read::container::Container;
 use crate::read::envsubst::{Leftover, LeftoverWhy};
 use crate::read::glob;
@@ -23,10 +23,18 @@ use crate::syntax::nginx::{DirectiveRef, Tree};
 const TEMPLATES: &[&str] = &[".example", ".sample", ".dist", ".template", ".tmpl", "-example", "-sample", ".default"];
 
 /// Folders whose files are configs.
-const CONFIGS: &[&str] = &["/etc", "/usr/local/etc", "/usr/local/openresty/nginx/conf", "/opt/bitnami", "/usr/local/apache2/conf"];
+const CONFIGS: &[&str] =
+    &["/etc", "/usr/local/etc", "/usr/local/openresty/nginx/conf", "/opt/bitnami", "/usr/local/apache2/conf"];
 
 /// Mounts of a machine whose source is not in the tree.
-pub fn mounts(site: &mut Site, sources: &Sources, project: &Project, service: &str, id: MachineId, files: &MachineFiles<'_>) {
+pub fn mounts(
+    site: &mut Site,
+    sources: &Sources,
+    project: &Project,
+    service: &str,
+    id: MachineId,
+    files: &MachineFiles<'_>,
+) {
     let Some(service) = project.services.iter().find(|it| it.name.value == service) else { return };
     for mount in &service.mounts {
         let MountKind::Bind(PathText { text, path: HostPath::Inside(path) }) = &mount.kind else { continue };
@@ -76,13 +84,7 @@ pub fn template_of(sources: &Sources, path: &str) -> Option<String> {
 }
 
 /// nginx configs that are put where a proxy loads configs from, and that it does not load.
-pub fn not_loaded(
-    site: &mut Site,
-    trees: &Trees<'_>,
-    id: MachineId,
-    container: &Container<'_>,
-    read: &[NginxRead],
-) {
+pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: &Container<'_>, read: &[NginxRead]) {
     let files = &container.files;
     for nginx in read {
         let loaded: Vec<_> = nginx.trees.iter().filter_map(|tree| tree.text().file()).collect();
@@ -151,12 +153,30 @@ fn including(nginx: &NginxRead, tree: &Tree) -> Span {
 
 fn is_put_aside(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    let endings = [".bak", ".off", ".disabled", ".old", ".orig", ".save", ".example", ".sample", ".dist", ".template", "~", ".tmpl", ".inc", ".md", ".txt", ".backup"];
+    let endings = [
+        ".bak",
+        ".off",
+        ".disabled",
+        ".old",
+        ".orig",
+        ".save",
+        ".example",
+        ".sample",
+        ".dist",
+        ".template",
+        "~",
+        ".tmpl",
+        ".inc",
+        ".md",
+        ".txt",
+        ".backup",
+    ];
     lower.starts_with('.') || endings.iter().any(|ending| lower.ends_with(ending)) || lower.contains("disabled")
 }
 
 fn has_server(tree: &Tree) -> bool {
-    tree.problems().is_empty() && tree.root().any(|item| item.is_block() && matches!(&*item.name(), "server" | "upstream"))
+    tree.problems().is_empty()
+        && tree.root().any(|item| item.is_block() && matches!(&*item.name(), "server" | "upstream"))
 }
 
 /// Expressions that templates keep or lose.

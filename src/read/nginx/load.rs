@@ -47,7 +47,13 @@ pub struct Loaded {
 
 /// Reads `main`, whose includes are relative to `folder` (the folder of the main file: `ngx_conf_full_name`).
 pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
-    let mut loaded = Loaded { trees: vec![main], includes: HashMap::new(), patterns: Vec::new(), missing: Vec::new(), incomplete: None };
+    let mut loaded = Loaded {
+        trees: vec![main],
+        includes: HashMap::new(),
+        patterns: Vec::new(),
+        missing: Vec::new(),
+        incomplete: None,
+    };
     let mut paths: HashMap<String, usize> = HashMap::new();
     let mut next = 0;
     while next < loaded.trees.len() {
