@@ -170,7 +170,7 @@ impl MachineFiles<'_> {
     }
 
     fn is_closed(&self, path: &str) -> bool {
-        self.known.iter().any(|tree| tree.closed.iter().any(|closed| below(closed, path).is_some()))
+        self.known.iter().any(|tree| tree.is_closed(path))
     }
 
     /// What stands in a folder.

@@ -21,19 +21,21 @@ impl<T: DeserializeOwned> Entries<T> {
     /// Finds the headings; nothing is parsed yet.
     pub fn index(yaml: &'static str) -> Entries<T> {
         let mut entries: Vec<Entry<T>> = Vec::new();
-        let mut start = 0;
         let mut body_start = 0;
-        for line in yaml.split_inclusive('\n') {
-            let end = start + line.len();
-            if let Some(heading) = heading(line) {
-                if let Some(last) = entries.last_mut() {
-                    last.body = &yaml[body_start..start];
-                }
-                let names = heading.split(',').map(str::trim).collect();
-                entries.push(Entry { names, body: "", value: OnceLock::new() });
-                body_start = end;
+        let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', yaml.as_bytes()).map(|at| at + 1));
+        for start in starts {
+            // Most lines are indented: the bodies of the entries.
+            if matches!(yaml.as_bytes().get(start), None | Some(b' ' | b'#' | b'\n')) {
+                continue;
             }
-            start = end;
+            let end = memchr::memchr(b'\n', &yaml.as_bytes()[start..]).map_or(yaml.len(), |length| start + length);
+            let Some(heading) = heading(&yaml[start..end]) else { continue };
+            if let Some(last) = entries.last_mut() {
+                last.body = &yaml[body_start..start];
+            }
+            let names = heading.split(',').map(str::trim).collect();
+            entries.push(Entry { names, body: "", value: OnceLock::new() });
+            body_start = end;
         }
         if let Some(last) = entries.last_mut() {
             last.body = &yaml[body_start..];
@@ -58,11 +60,8 @@ impl<T: DeserializeOwned> Entry<T> {
     }
 }
 
-/// The names of a line that begins an entry: not indented, no comment, closed by a colon.
+/// The names of a line that begins an entry: it is closed by a colon.
 fn heading(line: &str) -> Option<&str> {
-    if line.starts_with([' ', '#', '\n', '\r']) {
-        return None;
-    }
     Some(line.trim_end().strip_suffix(':')?.trim_matches('"'))
 }
 

@@ -174,6 +174,8 @@ pub struct Config {
     pub variable: Option<String>,
     /// Where it is looked for otherwise; relative paths start in the working directory. The first one there counts.
     pub paths: Vec<String>,
+    /// Where it cannot be seen it is believed to move nothing: it is always there and seldom says it.
+    pub seldom: bool,
 }
 
 impl Program {

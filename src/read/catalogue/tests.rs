@@ -149,3 +149,13 @@ fn finding_entries_is_cheap() {
     }
     assert!(start.elapsed().as_millis() < 500, "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_closed_folder_has_nothing_that_is_not_named() {
+    let plain = tree("plain-system").unwrap();
+    assert!(plain.is_closed("/app/gunicorn.conf.py"));
+    assert!(plain.is_closed("/usr/src/app/server.js"));
+    assert!(!plain.is_closed("/usr/local/bin/start"));
+    assert!(!plain.is_closed("/etc/nginx/nginx.conf"));
+    assert!(tree("nginx-official").unwrap().is_closed("/etc/nginx/conf.d/other.conf"));
+}

@@ -18,6 +18,8 @@ pub struct Tree {
     pub folders: Vec<String>,
     /// Folders in which nothing else stands, at any depth, than what is named here.
     pub closed: Vec<String>,
+    /// Folders below a closed one that may hold anything all the same.
+    pub unknown: Vec<String>,
     /// Templates that become files when the container starts.
     pub templates: Option<Templates>,
 }
@@ -53,6 +55,18 @@ pub struct StreamTemplates {
 }
 
 impl Tree {
+    /// Nothing stands at this path unless the tree names it. The innermost folder that says something counts.
+    pub fn is_closed(&self, path: &str) -> bool {
+        let innermost = |folders: &[String]| {
+            let around = folders.iter().filter(|folder| {
+                let rest = path.strip_prefix(folder.trim_end_matches('/'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            });
+            around.map(String::len).max()
+        };
+        innermost(&self.closed) > innermost(&self.unknown)
+    }
+
     /// The tree of one version: `8.2` for the package `php8.2-fpm`.
     pub fn of_version(&self, version: &str) -> Tree {
         let put_in = |text: &String| text.replace("{}", version);
@@ -62,6 +76,7 @@ impl Tree {
             links: self.links.iter().map(|(path, to)| (put_in(path), put_in(to))).collect(),
             folders: self.folders.iter().map(put_in).collect(),
             closed: self.closed.iter().map(put_in).collect(),
+            unknown: self.unknown.iter().map(put_in).collect(),
             templates: self.templates.clone(),
         }
     }

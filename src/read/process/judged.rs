@@ -80,7 +80,10 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
                 loaded.filter_map(|one| read(one, path.whole(), true)).collect()
             }
             Some(Given::Unknown(span, why)) => vec![Loaded::Hidden(span, why)],
-            _ => config.paths.iter().filter_map(|path| read(path, place, false)).collect(),
+            _ => {
+                let there = config.paths.iter().filter_map(|path| read(path, place, false));
+                there.filter(|file| !(config.seldom && matches!(file, Loaded::Hidden(..)))).collect()
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::read::process::flags::Given;
 use crate::read::process::judged::{Judged, Set};
 use crate::read::process::{Process, Started};
 use crate::read::surroundings::{Found, Surroundings};
-use crate::site::listener::Listening;
+use crate::site::listener::{Bind, Endpoint, Evidence, Listening};
 use crate::source::Text;
 
 /// The listeners of everything that was started. `read` answers for programs whose listeners stand in a configuration
@@ -31,15 +31,29 @@ pub fn listening_of_all(
         if all.open.is_none() {
             all.open = one.open;
         }
-        if process.conditional && all.open.is_none() {
-            all.open = Some(format!("whether `{}` starts depends on a condition in a script", process.name));
-        }
     }
     all
 }
 
-/// The listeners of one process.
+/// The listeners of one process. Where it starts only under a condition, they prove little.
 pub fn listening(process: &Process, surroundings: &Surroundings) -> Listening {
+    let mut listening = unconditional(process, surroundings);
+    if process.conditional {
+        let why = || format!("whether `{}` starts depends on a condition in a script", process.name);
+        listening.open.get_or_insert_with(why);
+        for listener in &mut listening.listeners {
+            listener.protocol = None;
+            if let Endpoint::Tcp { bind, .. } = &mut listener.endpoint
+                && bind.is_loopback()
+            {
+                *bind = Bind::Unknown;
+            }
+        }
+    }
+    listening
+}
+
+fn unconditional(process: &Process, surroundings: &Surroundings) -> Listening {
     if process.entry.is_some() {
         let unread = || Listening::open(format!("where `{}` listens stands in its code", process.name));
         return entry(process, surroundings).map_or_else(unread, |entry| entry.listening);
@@ -61,7 +75,8 @@ pub fn listening(process: &Process, surroundings: &Surroundings) -> Listening {
     };
     let judged = Judged::new(process, program, surroundings);
     let found = judged.socket(first, &program.movers, &program.needs);
-    if let (Some(why), true) = (&program.open, found.listeners.is_empty() && found.open.is_none()) {
+    let moved = found.listeners.iter().any(|listener| listener.evidence == Evidence::Binding);
+    if let (Some(why), false) = (&program.open, moved || found.open.is_some()) {
         result.open = Some(format!("`{}`: {why}", process.name));
     }
     add(&mut result, found);

@@ -173,15 +173,15 @@ impl<'d> Moved<'d> {
                 addresses.push((Address { port: Some(*port), ..Address::default() }, *at));
             }
         }
-        if addresses.is_empty() && result.open.is_none() {
-            if let Some(why) = &judged.hidden_options {
-                result.open = Some(why.clone());
-            }
-            let is_default = default.port.is_some() || default.unix.is_some();
-            if is_default {
-                addresses.push((Address { bind: None, ..default.clone() }, place));
-                evidence = Evidence::Default;
-            }
+        // Options that are not visible may say anything that the others leave open.
+        let hidden = judged.hidden_options.is_some();
+        if let Some(why) = &judged.hidden_options {
+            result.open.get_or_insert(why.clone());
+        }
+        let is_default = default.port.is_some() || default.unix.is_some();
+        if addresses.is_empty() && result.open.is_none() && is_default {
+            addresses.push((Address { bind: None, ..default.clone() }, place));
+            evidence = Evidence::Default;
         }
         let why = match evidence {
             Evidence::Default => format!("the default of `{}`", judged.process.name),
@@ -192,6 +192,7 @@ impl<'d> Moved<'d> {
                 (Some(bind), _, _) => (bind, at),
                 (None, Some(given), _) => given,
                 (None, None, Some(along)) => along,
+                (None, None, None) if hidden => (Bind::Unknown, place),
                 (None, None, None) => (default.bind.unwrap_or(Bind::Any), place),
             };
             let mut moved = address.clone();
@@ -204,7 +205,7 @@ impl<'d> Moved<'d> {
             let is_unix = matches!(endpoint, Endpoint::Unix { .. });
             result.listeners.push(Listener {
                 endpoint,
-                protocol: self.spoken(address.protocol, socket),
+                protocol: if hidden { None } else { self.spoken(address.protocol, socket) },
                 evidence,
                 place: at,
                 bind_place,

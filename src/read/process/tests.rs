@@ -171,7 +171,8 @@ fn what_cannot_be_followed_leaves_the_list_open() {
     assert_eq!(hidden().run("uvicorn a:b --port=${PORT:-80}"), "?");
     assert_eq!(hidden().run("gunicorn -b :80 site"), "http:*:80");
     assert_eq!(Machine::default().hidden_variable("HOST").run("uvicorn a:b --host $HOST"), "http:somewhere:8000");
-    assert_eq!(Machine::default().hidden_variable("ARGS").run("uvicorn a:b $ARGS"), "http:127.0.0.1:8000 ?");
+    assert_eq!(Machine::default().hidden_variable("ARGS").run("uvicorn a:b $ARGS"), "?");
+    assert_eq!(Machine::default().hidden_variable("ARGS").run("uvicorn a:b --port 81 $ARGS"), "unknown:somewhere:81 ?");
     assert_eq!(run("uvicorn a:b $ARGS"), "http:127.0.0.1:8000");
     assert_eq!(Machine::default().hidden_file("/app/gunicorn.conf.py").run("gunicorn site"), "?");
     assert_eq!(run("mystery --with sugar"), "?");
@@ -214,7 +215,7 @@ fn scripts_of_the_machine_are_read() {
     let circle = Machine::default().file("/a", "exec /b").file("/b", "exec /a");
     assert_eq!(circle.run("/a"), "?");
     let choice = "if [ \"$DEBUG\" ]; then\n exec uvicorn a\nelse\n exec gunicorn -b :3 a\nfi\n";
-    assert_eq!(Machine::default().file("/e", choice).run("/e"), "http:127.0.0.1:8000 http:*:3 ?");
+    assert_eq!(Machine::default().file("/e", choice).run("/e"), "unknown:somewhere:8000 unknown:*:3 ?");
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn images_start_what_they_are_known_to_start() {
     assert_eq!(keycloak(&["start", "--optimized"]), "");
     let grafana = Machine::default().variable("GF_SERVER_HTTP_PORT", "81");
     assert_eq!(grafana.container("grafana/grafana", &[]), "http:*:81");
-    let kestrel = Machine::default().variable("ASPNETCORE_HTTP_PORTS", "8080");
+    let kestrel = Machine::default().hidden_file("/app/appsettings.json").variable("ASPNETCORE_HTTP_PORTS", "8080");
     assert_eq!(kestrel.run("dotnet Api.dll"), "http:*:8080");
     let kestrel = Machine::default()
         .variable("ASPNETCORE_HTTP_PORTS", "8080")
