@@ -637,8 +637,8 @@ fn option_value<'w>(words: &'w [Argument], option: &str) -> Option<&'w Argument>
 fn in_a_usual_place(word: &str) -> bool {
     let Some((folder, name)) = word.rsplit_once('/') else { return true };
     let above = folder.rsplit('/').next().unwrap_or(folder);
-    folder.is_empty()
-        || matches!(above, "bin" | "sbin" | ".bin" | "shims" | "init.d")
+    // `/test` and `/serve` at the root of an image are somebody's own, too.
+    matches!(above, "bin" | "sbin" | ".bin" | "shims" | "init.d")
         || above.contains(name)
         || name.contains('.')
         || folder.starts_with("/usr/")

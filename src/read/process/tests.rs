@@ -312,6 +312,9 @@ fn other_servers() {
     assert_eq!(run("standalone.sh -b 0.0.0.0 -Djboss.socket.binding.port-offset=100"), "http:*:8180");
     assert_eq!(run("./serve --port 81"), "unknown:*:81 ?");
     assert_eq!(run("node server.js"), "?");
+    assert_eq!(run("/test"), "?");
+    assert_eq!(run("/app/serve -l 81"), "?");
+    assert_eq!(run("/usr/local/bin/serve -l 81"), "http:*:81");
     assert_eq!(run("alembic upgrade head && uvicorn a:b --host 0.0.0.0"), "http:*:8000");
     assert_eq!(run("node seed.js && uvicorn a:b"), "http:127.0.0.1:8000");
 }
