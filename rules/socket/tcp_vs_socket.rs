@@ -37,11 +37,12 @@ fn add_socket_asked(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty
 fn add_port_asked(site: &Site, end: &End, hop: &Hop, refused: &Refused, id: ListenerId, findings: &mut Findings) {
     let (listener, machine) = (site.listener(id), words::name(site.machine(id.machine)));
     let socket = words::address(&listener.endpoint);
-    let same_files = site.proxy(hop.proxy).machine == Some(id.machine);
-    let help = if same_files {
-        format!("connect to the socket {socket}, or let {machine} listen on port {}", refused.port)
-    } else {
-        format!("let {machine} listen on port {}, or share the folder of {socket} with the proxy", refused.port)
+    let seen = site.proxy(hop.proxy).machine.and_then(|home| sockets::seen_from(site, home, id));
+    let help = match seen {
+        Some(path) => format!("connect to the socket `{path}`, or let {machine} listen on port {}", refused.port),
+        None => {
+            format!("let {machine} listen on port {}, or share the folder of {socket} with the proxy", refused.port)
+        }
     };
     let message = format!("{machine} does not listen on port {} but on a unix socket", refused.port);
     findings

@@ -127,12 +127,13 @@ fn is_something_beside(site: &Site, hop: &Hop, refused: &Refused) -> bool {
 
 /// Two processes of the machine want one port, so one of them is not where it should be: that is the defect.
 pub fn fights_over_a_port(site: &Site, refused: &Refused) -> bool {
-    let mut seen: BTreeSet<(MachineId, u16, usize)> = BTreeSet::new();
+    let mut seen: BTreeSet<(u16, MachineId, usize)> = BTreeSet::new();
     for id in &refused.listeners {
         let Some(port) = port_of(site.listener(*id)) else { continue };
         let Some(process) = site.machine(id.machine).listener_processes.get(id.index) else { continue };
-        seen.insert((id.machine, port, *process));
+        seen.insert((port, id.machine, *process));
     }
-    let ports: BTreeSet<(MachineId, u16)> = seen.iter().map(|(machine, port, _)| (*machine, *port)).collect();
+    // The listeners are those of one network stack, whoever shares it.
+    let ports: BTreeSet<u16> = seen.iter().map(|(port, ..)| *port).collect();
     ports.len() < seen.len()
 }

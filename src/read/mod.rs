@@ -102,7 +102,10 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     }
     generated::read(site, containers);
     for project in projects {
-        add_problems(site, "compose", &project.problems);
+        let (own, others): (Vec<Problem>, Vec<Problem>) =
+            project.problems.iter().cloned().partition(|problem| project.files.contains(&problem.span.file));
+        add_problems(site, "compose", &own);
+        add_problems(site, "env-file", &others);
         troubles::variables(site, sources, project);
         for file in &project.files {
             coverage.set(sources, *file, "compose", how_read(&problems_in(*file, &project.problems)));

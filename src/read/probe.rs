@@ -1,5 +1,6 @@
 //! Health checks: what they run and what they ask.
 
+use crate::read::catalogue::image::reference;
 use crate::read::compose::model::{HealthTest, Service};
 use crate::read::container::Container;
 use crate::read::image::StartForm;
@@ -11,14 +12,14 @@ use crate::syntax::compose_values::duration;
 /// The probe of a service, that of its own image where it has none; and whether the image brings one.
 pub fn read(service: &Service, container: &Container<'_>) -> (Option<Probe>, Option<bool>) {
     let of_image = container.files.image.as_ref().and_then(|image| image.healthcheck.as_ref());
-    let image_has_probe = of_image.map(|check| check.test.is_some());
+    let image_has_probe = of_image.map(|check| check.test.is_some()).or_else(|| base_has_probe(container));
     if let Some(check) = &service.healthcheck {
         let mut probe = match &check.test {
             Some(HealthTest::Shell(text)) => of_shell(text),
             Some(HealthTest::Exec(words)) => of_words(words),
             Some(HealthTest::None) | None => empty(check.span),
         };
-        let has_test = check.test.is_some() || image_has_probe == Some(true);
+        let has_test = check.test.is_some() || image_has_probe != Some(false);
         probe.enabled = !check.disable && !matches!(check.test, Some(HealthTest::None)) && has_test;
         probe.interval = check.interval;
         probe.timeout = check.timeout;
@@ -40,6 +41,16 @@ pub fn read(service: &Service, container: &Container<'_>) -> (Option<Probe>, Opt
     probe.start_period = time("start-period");
     probe.retries = option("retries").and_then(|text| Some(Spanned::new(text.as_str().parse().ok()?, text.whole())));
     (Some(probe), image_has_probe)
+}
+
+/// Docker's official images bring no health check (the FAQ of docker-library); of others nothing is known.
+fn base_has_probe(container: &Container<'_>) -> Option<bool> {
+    if container.files.empty {
+        return Some(false);
+    }
+    container.facts.as_ref()?;
+    let named = container.image.as_ref()?.as_str();
+    (!reference(named).repository.contains('/')).then_some(false)
 }
 
 fn empty(place: Span) -> Probe {
@@ -153,6 +164,10 @@ pub fn tools(probe: Option<&Probe>, container: &Container<'_>) -> Vec<Tool> {
     let mut names: Vec<&str> = Vec::new();
     names.extend(probe.tool.as_ref().map(|tool| tool.value.as_str()));
     names.extend(probe.shell.map(|_| "sh"));
+    // The one may stand in for the other.
+    names.extend(names.contains(&"curl").then_some("wget"));
+    names.extend(names.contains(&"wget").then_some("curl"));
+    names.dedup();
     let known = names.into_iter().filter_map(|name| Some((name, container.has_tool(name)?)));
     known.map(|(name, present)| Tool { name: name.to_owned(), present, place: container.image_place }).collect()
 }

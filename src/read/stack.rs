@@ -11,7 +11,6 @@ use crate::read::image::files::join;
 use crate::read::machine_files::MountedFiles;
 use crate::read::probe;
 use crate::read::process::Start as Command;
-use crate::read::starting;
 use crate::site::Site;
 use crate::site::listener::Listening;
 use crate::site::machine::{
@@ -251,7 +250,7 @@ impl Placed<'_, '_> {
             tools: probe::tools(probe.as_ref(), container),
             probe,
             image_has_probe,
-            slow_start: slow_start(container),
+            slow_start: container.started.slow.clone(),
             replicas: replicas(service),
             container_name: service.container_name.as_ref().map(Text::spanned),
             users: Vec::new(),
@@ -434,51 +433,6 @@ fn replicas(service: &Service) -> Option<Spanned<u64>> {
 fn restart(service: &Service) -> Option<Spanned<String>> {
     let deployed = service.deploy.as_ref().and_then(|deploy| deploy.restart_condition.as_ref());
     service.restart.as_ref().or(deployed).map(Text::spanned)
-}
-
-/// Words of commands that keep a start script busy for a long while: databases are migrated, packages installed.
-const SLOW: &[&[&str]] = &[
-    &["migrate"],
-    &["migrations:migrate"],
-    &["doctrine:migrations:migrate"],
-    &["db:migrate"],
-    &["db:prepare"],
-    &["db:setup"],
-    &["db:seed"],
-    &["alembic", "upgrade"],
-    &["upgrade", "head"],
-    &["flask", "db", "upgrade"],
-    &["prisma", "migrate"],
-    &["prisma", "db"],
-    &["loaddata"],
-    &["collectstatic"],
-    &["npm", "install"],
-    &["npm", "ci"],
-    &["npm", "run", "build"],
-    &["yarn", "install"],
-    &["yarn", "build"],
-    &["pnpm", "install"],
-    &["bundle", "install"],
-    &["assets:precompile"],
-    &["composer", "install"],
-    &["pip", "install"],
-    &["cache:warmup"],
-];
-
-/// The first command of a start script that takes long and ends before the last one begins.
-fn slow_start(container: &Container<'_>) -> Option<Spanned<String>> {
-    let script = starting::script(container)?;
-    let last = script.commands.len().checked_sub(1)?;
-    for command in script.commands.iter().take(last).filter(|command| !command.background) {
-        let words: Vec<String> =
-            command.words.iter().filter_map(|word| word.literal()).map(|text| text.to_string()).collect();
-        let is_slow = SLOW.iter().any(|slow| slow.iter().all(|word| words.iter().any(|it| it == word)));
-        if is_slow {
-            let last = command.words.last().map_or(command.span, |word| word.span);
-            return Some(Spanned::new(words.join(" "), command.words.first()?.span.to(last)));
-        }
-    }
-    None
 }
 
 /// The place of a service's key.

@@ -182,18 +182,21 @@ fn has_server(tree: &Tree) -> bool {
 /// Expressions that templates keep or lose.
 pub fn leftovers(site: &mut Site, trees: &Trees<'_>, container: &Container<'_>) {
     for rendered in starting::templates(container) {
-        let crate::read::image::Change::Write { text, .. } = &rendered.change else { continue };
+        let crate::read::image::Change::Write { text, place, .. } = &rendered.change else { continue };
         let tree = trees.get(text);
+        let mut eaten = false;
         for leftover in rendered.leftovers {
             let Some(effect) = effect(&leftover, &tree) else { continue };
             let certain = leftover.why != LeftoverWhy::Unknown;
-            site.troubles.push(Trouble::EmptyVariable(EmptyVariable {
-                name: leftover.name.clone(),
-                place: leftover.place,
-                effect,
-                given: Vec::new(),
-                certain,
-            }));
+            let (name, here) = (leftover.name.clone(), leftover.place);
+            // What a substitution takes away is its own fault, and said once.
+            let (place, given) = match effect {
+                EmptyEffect::Eats { .. } if eaten => continue,
+                EmptyEffect::Eats { .. } => (*place, vec![(here, "lost from here on".to_owned())]),
+                _ => (here, Vec::new()),
+            };
+            eaten |= matches!(effect, EmptyEffect::Eats { .. });
+            site.troubles.push(Trouble::EmptyVariable(EmptyVariable { name, place, effect, given, certain }));
         }
     }
 }
@@ -234,7 +237,10 @@ fn sets(tree: &Tree, name: &str) -> bool {
 
 /// Variables of the compose files themselves, and files of variables that are not there.
 pub fn variables(site: &mut Site, sources: &Sources, project: &Project) {
+    let folder = if project.folder.is_empty() { String::new() } else { format!("{}/", project.folder) };
+    let environment = sources.read(&format!("{folder}.env"));
     for missing in &project.missing_variables {
+        let given = environment.map(|file| (Span { file, start: 0, end: 0 }, "this file does not set it".to_owned()));
         let effect = match &missing.required {
             Some(message) => EmptyEffect::Refused { message: message.clone() },
             None => EmptyEffect::Empties { what: missing.name.value.clone() },
@@ -243,7 +249,7 @@ pub fn variables(site: &mut Site, sources: &Sources, project: &Project) {
             name: missing.name.value.clone(),
             place: missing.span,
             effect,
-            given: Vec::new(),
+            given: given.into_iter().collect(),
             certain: false,
         }));
     }

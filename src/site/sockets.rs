@@ -149,6 +149,25 @@ fn shares(site: &Site, id: MachineId, place: &Place) -> bool {
     })
 }
 
+/// The path by which a machine sees the socket of a listener; `None`: it does not see it.
+pub fn seen_from(site: &Site, home: MachineId, id: ListenerId) -> Option<String> {
+    let Endpoint::Unix { path } = &site.listener(id).endpoint else { return None };
+    let path = normal(path);
+    let place = locate(id.machine, site.machine(id.machine), &path);
+    let machine = site.machine(home);
+    if locate(home, machine, &path) == place && place != Place::Unknown {
+        return Some(path);
+    }
+    machine.mounts.iter().find_map(|mount| {
+        let rest = match (&mount.from, &place) {
+            (MountSource::Volume(name), Place::Volume(volume, rest)) if name == volume => rest.as_str(),
+            (MountSource::Snapshot(source) | MountSource::Host(source), Place::Host(there)) => under(there, source)?,
+            _ => return None,
+        };
+        Some(format!("{}{rest}", mount.target.trim_end_matches('/')))
+    })
+}
+
 /// The mount that a path of the machine lies in.
 pub fn covering<'m>(machine: &'m Machine, path: &str) -> Option<&'m Mount> {
     let mounts = machine.mounts.iter().filter(|mount| under(path, &normal(&mount.target)).is_some());
