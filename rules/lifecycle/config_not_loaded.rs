@@ -61,7 +61,7 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
             .help(format!("give it a name that `{pattern}` takes")),
         NotLoadedWhy::MainInside { block, place } => finding
             .label(format!("`{machine}` does not start: only parts of a config are allowed here"))
-            .note(*place, format!("`{block}` is allowed in the main config only"))
+            .note(*place, format!("`{block}` may only stand in the main config"))
             .help("put it in the place of the main config, or leave only its `server` blocks"),
         NotLoadedWhy::Shadowed { by } => finding
             .label("hidden")

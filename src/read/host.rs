@@ -1,5 +1,7 @@
 //! A server that is read as a whole: the folder that stands for its `/`, and the nginx that runs on it.
 
+use std::sync::Arc;
+
 use crate::read::machine_files::MachineFiles;
 use crate::read::nginx::{self, Files, Setup};
 use crate::read::snapshot::Tree as Snapshot;
@@ -9,6 +11,7 @@ use crate::site::Site;
 use crate::site::listener::Listening;
 use crate::site::machine::{Attached, HostsEntry, HostsTarget, Kind, Machine, MachineId, Start};
 use crate::source::{Entry, FileId, Sources, Span, Text};
+use crate::syntax::nginx::Tree;
 
 /// Main files, as the distributions, nginx.org and OpenResty lay them out.
 const MAIN_FILES: &[&str] =
@@ -87,8 +90,9 @@ fn machine(place: Span, open: &str) -> Machine {
     }
 }
 
-/// Reads the server below `root` into machine 0 of the site.
-pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str) {
+/// Reads the server below `root` into machine 0 of the site; its configs are handed back.
+pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str) -> Vec<Arc<Tree>> {
+    let mut read = Vec::new();
     let sources = trees.sources();
     let snapshot = Snapshot { sources, root: Some(root) };
     let place = Span { file: FileId(0), start: 0, end: 0 };
@@ -127,7 +131,9 @@ pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str) {
         let process = machine.listener_processes.iter().max().map_or(0, |last| last + 1);
         machine.listener_processes.extend(reading.listening.listeners.iter().map(|_| process));
         machine.listening.listeners.extend(reading.listening.listeners);
+        read.extend(reading.trees);
     }
+    read
 }
 
 /// `/etc/hosts`: an address, then its names (`hosts(5)`).

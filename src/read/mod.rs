@@ -31,6 +31,7 @@ use crate::coverage::{FileCoverage, Read};
 use crate::read::catalogue::image::reference;
 use crate::read::compose::model::Project;
 use crate::read::image::Base;
+use crate::read::process::listening;
 use crate::read::stack::Stacks;
 use crate::read::trees::Trees;
 use crate::site::Site;
@@ -63,7 +64,7 @@ pub fn read(sources: &Sources) -> Reading {
     let projects = projects.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &projects);
     for root in host::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file))) {
-        host::read(&mut site, &trees, &root);
+        nginx_trees.extend(host::read(&mut site, &trees, &root));
     }
     nginx_trees.extend(stand_alone::read(&mut site, &trees, &candidates));
     for file in trees.used() {
@@ -95,6 +96,11 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         let machine = &site.machines[id.0];
         let (name, project) = (machine.name.clone(), &projects[machine.project]);
         troubles::mounts(site, sources, project, &name, *id, &container.files);
+        for process in &container.started.processes {
+            let Some(program) = process.program else { continue };
+            let pools = container.with_surroundings(|surroundings| listening::pools(process, program, surroundings));
+            add_problems(site, "ini", &pools.map_or(Vec::new(), |pools| pools.problems));
+        }
         if let Some(image) = &container.files.image {
             add_problems(site, "dockerfile", &image.problems);
             coverage.set(sources, image.stage_place.file, "dockerfile", Read::Whole);

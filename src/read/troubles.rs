@@ -124,12 +124,13 @@ pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: 
             let block = tree.root().find(|item| item.is_block() && matches!(&*item.name(), "http" | "events"));
             let Some(block) = block else { continue };
             let Some(path) = tree.text().file().map(|file| trees.sources().path(file).to_owned()) else { continue };
+            let place = brought(nginx, files, tree).unwrap_or(block.name_span());
             site.troubles.push(Trouble::NotLoaded(NotLoaded {
                 machine: id,
-                place: block.name_span(),
-                file: Some(block.name_span()),
+                place,
+                file: None,
                 path,
-                why: NotLoadedWhy::MainInside { block: block.name().into_owned(), place: including(nginx, tree) },
+                why: NotLoadedWhy::MainInside { block: block.name().into_owned(), place: block.name_span() },
                 nothing_else: false,
             }));
         }
@@ -145,10 +146,16 @@ pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: 
     }
 }
 
-/// The include line that a tree came in by, as far as its pattern tells.
-fn including(nginx: &NginxRead, tree: &Tree) -> Span {
-    let first = nginx.includes.iter().find(|include| glob::is_pattern(&include.path));
-    first.map_or(tree.text().span(0..0), |include| include.place)
+/// The mount or copy that brings the file of a tree.
+fn brought(nginx: &NginxRead, files: &MachineFiles<'_>, tree: &Tree) -> Option<Span> {
+    let file = tree.text().file()?;
+    nginx.includes.iter().find_map(|include| {
+        let (folder, pattern) = include.path.rsplit_once('/')?;
+        let names = files.list(folder).names;
+        let mut matching = names.iter().filter(|name| glob::matches(pattern, name)).map(|name| join(folder, name));
+        let is_it = |path: &String| matches!(files.find(path), Found::File(text) if text.file() == Some(file));
+        files.origin(&matching.find(is_it)?)
+    })
 }
 
 fn is_put_aside(name: &str) -> bool {

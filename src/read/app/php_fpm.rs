@@ -8,6 +8,7 @@ use crate::read::glob;
 use crate::read::surroundings::{Found, Listing};
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol, SocketAccess};
 use crate::source::{Span, Spanned, Text, TextBuilder};
+use crate::syntax::Problem;
 use crate::syntax::ini::{self, Style};
 
 /// One pool, as php-fpm sees it after it has read all its files.
@@ -36,6 +37,8 @@ pub struct Pools {
     /// The settings of `[global]`.
     pub global: BTreeMap<String, Setting>,
     pub open: Option<String>,
+    /// What could not be read in any of the files.
+    pub problems: Vec<Problem>,
 }
 
 impl Pool {
@@ -146,7 +149,12 @@ impl Reader<'_> {
             return;
         }
         self.files_left -= 1;
-        for section in ini::parse(text, Style::PHP).sections {
+        let document = ini::parse(text, Style::PHP);
+        if !document.problems.is_empty() {
+            self.found.open.get_or_insert("a part of its configuration cannot be read".to_owned());
+        }
+        self.found.problems.extend(document.problems);
+        for section in document.sections {
             let name = section.name;
             if name.value.is_empty() || name.value == "global" {
                 for (key, value) in section.entries {
