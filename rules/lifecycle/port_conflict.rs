@@ -17,6 +17,9 @@ pub const RULE: Rule = Rule { id: "lifecycle/port-conflict", doc: include_str!("
 /// So many rivals of one port are looked at; more of them say nothing new.
 const RIVALS: usize = 16;
 
+/// With so many ports wanted twice a project is a menu: nobody starts all of it at once.
+const MENU: usize = 4;
+
 fn check(site: &Site, findings: &mut Findings) {
     let owners = Owners::of(site);
     let mut by_port: BTreeMap<(MachineId, u16), Vec<ListenerId>> = BTreeMap::new();
@@ -174,6 +177,7 @@ fn check_published(site: &Site, by_port: &BTreeMap<(MachineId, u16), Vec<Listene
             check_against_host(site, side, by_port, findings);
         }
         sides.sort_by_key(|side| (side.ports, side.published.place));
+        let mut twice = Vec::new();
         for (at, second) in sides.iter().enumerate() {
             let rivals = sides[..at].iter().rev().take(RIVALS);
             let taken = rivals.filter(|first| first.ports.1 >= second.ports.0).find(|first| {
@@ -181,9 +185,10 @@ fn check_published(site: &Site, by_port: &BTreeMap<(MachineId, u16), Vec<Listene
                     && overlap(published_address(first.published), published_address(second.published))
                     && !(first.machine == second.machine && first.published.container == second.published.container)
             });
-            if let Some(first) = taken {
-                add_published(site, first, second, findings);
-            }
+            twice.extend(taken.map(|first| (first, second)));
+        }
+        if twice.len() < MENU {
+            twice.iter().for_each(|(first, second)| add_published(site, first, second, findings));
         }
     }
 }
@@ -285,6 +290,19 @@ mod tests {
         };
         assert_eq!(addresses("127.0.0.1", "127.0.0.2"), "");
         assert_eq!(addresses("0.0.0.0", "127.0.0.2"), "error at 2: port 8080 of the host is published twice\n");
+    }
+
+    #[test]
+    fn a_menu_of_services_is_not_started_at_once() {
+        let clashes = |count: u16| {
+            let mut site = site();
+            for number in 0..count * 2 {
+                let id = container(&mut site, &format!("s{number}"), 80);
+                site.machines[id.0].published.push(published(8000 + number / 2, 80, number.into()));
+            }
+            said(&RULE, &mut site).lines().count()
+        };
+        assert_eq!((clashes(3), clashes(4)), (3, 0));
     }
 
     #[test]

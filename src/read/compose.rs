@@ -36,7 +36,7 @@ pub fn projects(sources: &Sources) -> Vec<Project> {
 
 /// The project of these files, each laid on top of the ones before it: `docker compose -f … -f …`.
 pub fn project(sources: &Sources, files: &[FileId]) -> Project {
-    resolve(&Documents::new(sources), &Group { files: files.to_vec(), fragment: false })
+    resolve(&Documents::new(sources), &Group { files: files.to_vec(), fragment: false, guessed: false })
 }
 
 fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
@@ -83,7 +83,7 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
         templates: Vec::new(),
     };
     set_templates_apart(&mut project, documents);
-    check::check(&mut project, top.as_ref());
+    check::check(&mut project, top.as_ref(), group.guessed);
     tidy(&mut project);
     project
 }

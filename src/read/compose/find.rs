@@ -18,6 +18,8 @@ pub struct Group {
     pub files: Vec<FileId>,
     /// An overlay without anything to lie on.
     pub fragment: bool,
+    /// Compose takes these files only when it is told to, and beside them are others that it may be told to take, too.
+    pub guessed: bool,
 }
 
 /// What compose takes when it is given no file, the first that is there (`cli.DefaultFileNames` of compose-go).
@@ -60,7 +62,7 @@ pub fn groups(documents: &Documents<'_>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for files in listed(documents.sources, &mut environments) {
         parts.extend(&files);
-        groups.push(Group { files, fragment: false });
+        groups.push(Group { files, fragment: false, guessed: false });
     }
     let bases: BTreeMap<&str, FileId> = folders
         .iter()
@@ -73,7 +75,7 @@ pub fn groups(documents: &Documents<'_>) -> Vec<Group> {
     let grouped: HashSet<FileId> = groups.iter().flat_map(|group| group.files.iter().copied()).collect();
     if grouped.is_empty() {
         let all = folders.values().flatten().filter(|candidate| candidate.complete);
-        groups.extend(all.map(|candidate| Group { files: vec![candidate.file], fragment: false }));
+        groups.extend(all.map(|candidate| Group { files: vec![candidate.file], fragment: false, guessed: false }));
     }
     groups.sort_by_key(|group| group.files.first().map(|file| documents.sources.path(*file).to_owned()));
     groups
@@ -93,7 +95,7 @@ fn group_folder(
     let laid_over = own_base.and_then(|_| named(sources, candidates, OVERRIDES));
     if let Some(base) = main {
         let files = std::iter::once(base).chain(laid_over).collect();
-        groups.push(Group { files, fragment: false });
+        groups.push(Group { files, fragment: false, guessed: false });
     }
     for candidate in candidates {
         let file = candidate.file;
@@ -103,7 +105,7 @@ fn group_folder(
         if candidate.complete {
             // A file that others extend holds patterns, unless it is the one that compose takes by itself.
             if !extended.contains(&file) {
-                groups.push(Group { files: vec![file], fragment: false });
+                groups.push(Group { files: vec![file], fragment: false, guessed: own_base.is_some() });
             }
             continue;
         }
@@ -114,8 +116,8 @@ fn group_folder(
         match below {
             // The base of an overlay may be a part of something larger; then the overlay is, too.
             Some(base) if parts.contains(&base) && own_base.is_some() => {}
-            Some(base) => groups.push(Group { files: vec![base, file], fragment: false }),
-            None => groups.push(Group { files: vec![file], fragment: true }),
+            Some(base) => groups.push(Group { files: vec![base, file], fragment: false, guessed: true }),
+            None => groups.push(Group { files: vec![file], fragment: true, guessed: true }),
         }
     }
 }

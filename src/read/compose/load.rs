@@ -15,7 +15,7 @@ use crate::syntax::compose_values::interpolation::{Missing, interpolate};
 use crate::syntax::yaml::{self, Document};
 
 /// How many nodes a project may have after aliases, `extends` and `include` were resolved.
-const NODES: usize = 4_000_000;
+const NODES: usize = 1_000_000;
 
 /// How deep includes may be nested.
 const DEPTH: usize = 64;

@@ -65,7 +65,9 @@ impl Builder {
                 Ok((event, span)) => self.event(event, &span, source),
                 Err(error) => {
                     let at = error.marker().byte_offset().unwrap_or(source.len());
-                    self.fail(at, &error.info(), source);
+                    let words = error.info();
+                    let message = if words.contains("recursion limit") { "too deep to be read" } else { &words };
+                    self.fail(at, message, source);
                     // The parser may have read further documents by then; what it cannot find is left out.
                     if !matches!(parser.proceed_next_document(), Ok(true)) {
                         break;
