@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::words::{Asked, connects, level, note_each, unknown_name};
+use super::words::{Asked, connects, host_and_port, level, note_each, unknown_name};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::name;
@@ -36,8 +36,11 @@ fn check(site: &Site, findings: &mut Findings) {
         finding.help(format!("add `extra_hosts: [\"{asked}:host-gateway\"]` to {}", name(home)));
     }
     for ((place, certainty), hops) in loopback {
-        let message = "this port is open on the loopback address of the host only, and containers arrive from outside";
-        let finding = findings.add(level(certainty), place, message).label("containers do not reach this address");
+        let Some(&(end, hop)) = hops.first() else { continue };
+        let from = site.home(hop).map_or("containers".to_owned(), name);
+        let port = host_and_port(end).map_or(String::new(), |(_, port)| format!("port {} of ", port.number));
+        let message = format!("{port}the host is open on its loopback address only, which {from} does not reach");
+        let finding = findings.add(level(certainty), place, message).label("no container reaches this address");
         note_each(finding, hops.iter().map(|(end, hop)| (end.place, connects(site, hop))));
         finding.help(
             "listen on the address of the bridge, or on every address behind a firewall; \

@@ -34,9 +34,9 @@ fn check(site: &Site, findings: &mut Findings) {
         let finding = findings.error(resolver.span, message).label("a public name server knows no containers");
         note_each(
             finding,
-            hops.iter().map(|(end, hop)| {
+            hops.iter().map(|(_, hop)| {
                 let proxy = site.proxy(hop.proxy);
-                (end.place, format!("{} answers {}", proxy.product, proxy.answers.refused))
+                (hop.place, format!("{} answers {}", proxy.product, proxy.answers.refused))
             }),
         );
         finding.note(machine.place, format!("{} is here", name(machine)));

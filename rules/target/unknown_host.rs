@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::words::{container, host_and_port, is_literal, level, port_of, product, unknown_name};
 use crate::finding::Findings;
 use crate::rules::Rule;
-use crate::rules::words::{list, name};
+use crate::rules::words::{list, listens, name};
 use crate::site::Site;
 use crate::site::machine::{Attached, HostPort, Kind, Machine, MachineId, NetworkId};
 use crate::site::proxy::Hop;
-use crate::site::reach::{End, NameUnknown, Reach};
+use crate::site::reach::{End, ListenerId, NameUnknown, Reach};
+use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "target/unknown-host", doc: include_str!("unknown_host.md"), check };
 
@@ -33,18 +34,8 @@ fn check(site: &Site, findings: &mut Findings) {
         let message = format!("no service or host is called `{}`", unknown.name);
         let consequence = unknown_name(site, end, hop);
         let finding = findings.add(level(unknown.certainty), host.span, message).label(consequence);
-        let (suggested, machine) = match &unknown.closest {
-            Some((name, machine)) => (Some(name.as_str()), Some(*machine)),
-            None => match neighbours.only_with_port(site, home.stack, port.number) {
-                Some(id) => (Some(site.machine(id).name.as_str()), Some(id)),
-                None => (None, None),
-            },
-        };
-        if let (Some(suggested), Some(machine)) = (suggested, machine) {
-            let machine = site.machine(machine);
-            finding
-                .note(machine.place, format!("{} is here", name(machine)))
-                .help(format!("did you mean `{suggested}`?"));
+        if let Some((suggested, reason)) = suggestion(site, &neighbours, home, unknown, port.number) {
+            finding.note(reason.0, reason.1).help(format!("did you mean `{suggested}`?"));
             if is_literal(host.span, &unknown.name) {
                 finding.fix(format!("use `{suggested}`"), false, host.span, suggested);
             }
@@ -55,6 +46,24 @@ fn check(site: &Site, findings: &mut Findings) {
             finding.help(format!("the networks of {} know {}", name(home), list(names)));
         }
     }
+}
+
+/// A name that resolves and is spelt almost alike, or that of the only neighbour with the port; and what speaks for it.
+fn suggestion<'s>(
+    site: &'s Site,
+    neighbours: &Neighbours,
+    home: &Machine,
+    unknown: &'s NameUnknown,
+    port: u16,
+) -> Option<(&'s str, (Span, String))> {
+    if let Some((closest, id)) = &unknown.closest {
+        let machine = site.machine(*id);
+        return Some((closest, (machine.place, format!("{} is here", name(machine)))));
+    }
+    let id = neighbours.only_with_port(site, home.stack, port)?;
+    let listeners = &site.machine(id.machine).listening.listeners;
+    let reason = (listeners[id.index].place, listens(site, id));
+    Some((&site.machine(id.machine).name, reason))
 }
 
 /// A proxy on the host asks for the name of a container.
@@ -121,7 +130,7 @@ fn nameless(site: &Site, end: &End, hop: &Hop, unknown: &NameUnknown, machine: &
 #[derive(Default)]
 struct Neighbours {
     members: BTreeMap<NetworkId, Vec<MachineId>>,
-    by_port: BTreeMap<(NetworkId, u16), Vec<MachineId>>,
+    by_port: BTreeMap<(NetworkId, u16), Vec<ListenerId>>,
 }
 
 impl Neighbours {
@@ -130,8 +139,10 @@ impl Neighbours {
         for (number, machine) in site.machines.iter().enumerate() {
             for network in networks(machine) {
                 neighbours.members.entry(network).or_default().push(MachineId(number));
-                for port in machine.listening.listeners.iter().filter_map(port_of) {
-                    neighbours.by_port.entry((network, port)).or_default().push(MachineId(number));
+                for (index, listener) in machine.listening.listeners.iter().enumerate() {
+                    let Some(port) = port_of(listener) else { continue };
+                    let id = ListenerId { machine: MachineId(number), index };
+                    neighbours.by_port.entry((network, port)).or_default().push(id);
                 }
             }
         }
@@ -149,12 +160,12 @@ impl Neighbours {
         others.into_iter().map(|id| site.machine(id).name.as_str()).collect()
     }
 
-    /// The only neighbour that listens on the port.
-    fn only_with_port(&self, site: &Site, home: MachineId, port: u16) -> Option<MachineId> {
-        let found = networks(site.machine(home)).filter_map(|network| self.by_port.get(&(network, port)));
-        let others: BTreeSet<MachineId> =
-            found.flat_map(|machines| machines.iter().take(3)).copied().filter(|id| *id != home).collect();
-        others.first().copied().filter(|_| others.len() == 1)
+    /// The listener of the only neighbour that has the port.
+    fn only_with_port(&self, site: &Site, home: MachineId, port: u16) -> Option<ListenerId> {
+        let found = networks(site.machine(home)).filter_map(|network| self.by_port.get(&(network, port))).flatten();
+        let mut others = found.filter(|id| id.machine != home);
+        let first = others.next()?;
+        others.all(|other| other.machine == first.machine).then_some(*first)
     }
 }
 

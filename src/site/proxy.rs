@@ -147,7 +147,11 @@ impl Target {
     /// Where the part that names the machine (or the path) stands.
     pub fn place(&self) -> Span {
         match self {
-            Target::Tcp { host, port } => port.written.map_or(host.span, |port| host.span.to(port)),
+            Target::Tcp { host, port } => {
+                // With a variable in between, the two may stand far from each other: host, `:`, port.
+                let is_next = |port: &Span| port.file == host.span.file && port.start == host.span.end + 1;
+                port.written.filter(is_next).map_or(host.span, |port| host.span.to(port))
+            }
             Target::Unix { path } => path.span,
         }
     }

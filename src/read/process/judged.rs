@@ -18,14 +18,23 @@ pub struct Judged<'p, 's, 'm> {
     weaker: Vec<Argument>,
     /// Words that may hold options that are not visible.
     pub hidden_options: Option<String>,
+    /// They are weaker than what the command line says.
+    pub hidden_are_weaker: bool,
     /// The configuration files, the strongest first.
     files: Vec<Loaded>,
 }
 
 impl<'p, 's, 'm> Judged<'p, 's, 'm> {
     pub fn new(process: &'p Process, program: &'p Program, surroundings: &'s Surroundings<'m>) -> Judged<'p, 's, 'm> {
-        let mut judged =
-            Judged { process, program, surroundings, weaker: Vec::new(), hidden_options: None, files: Vec::new() };
+        let mut judged = Judged {
+            process,
+            program,
+            surroundings,
+            weaker: Vec::new(),
+            hidden_options: None,
+            hidden_are_weaker: true,
+            files: Vec::new(),
+        };
         if let Some(name) = &program.arguments {
             match process.variable(name, surroundings) {
                 Lookup::Value(text) => judged.weaker = split(&text),
@@ -40,6 +49,7 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         if process.arguments.iter().enumerate().any(is_hidden) {
             let why = format!("options of `{}` come from a variable that is not visible", process.name);
             judged.hidden_options = Some(why);
+            judged.hidden_are_weaker = false;
         }
         if let Some(config) = program.config.as_ref().filter(|_| program.reader.is_none()) {
             judged.files = judged.load(config);
@@ -206,6 +216,7 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
                 }
             }
             moved.close_round();
+            moved.decided_by_flag |= mover.flag.is_some() && moved.port_decided && moved.open.is_none();
         }
         moved.listening(self, socket, movers)
     }

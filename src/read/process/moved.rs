@@ -25,8 +25,10 @@ pub struct Moved<'d> {
     /// The socket is not opened.
     pub off: bool,
     /// A stronger mover has decided the port, and a weaker one may not.
-    port_decided: bool,
-    open: Option<String>,
+    pub port_decided: bool,
+    /// A flag of the command has decided it.
+    pub decided_by_flag: bool,
+    pub open: Option<String>,
 }
 
 impl<'d> Moved<'d> {
@@ -175,7 +177,9 @@ impl<'d> Moved<'d> {
         }
         // Options that are not visible may say anything that the others leave open.
         let hidden = judged.hidden_options.is_some();
-        if let Some(why) = &judged.hidden_options {
+        if let Some(why) = &judged.hidden_options
+            && !(self.decided_by_flag && judged.hidden_are_weaker)
+        {
             result.open.get_or_insert(why.clone());
         }
         let is_default = default.port.is_some() || default.unix.is_some();
