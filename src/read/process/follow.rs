@@ -552,7 +552,7 @@ impl Follower<'_, '_> {
                 "js" | "mjs" | "cjs" | "ts" => Some((text, Some("js"))),
                 "rb" => Some((text, Some("ruby"))),
                 // The shell runs a text without a first line of that kind itself.
-                "sh" | "bash" | "" if !text.as_str().contains('\0') => Some((text, None)),
+                "sh" | "bash" | "" if is_script(&text) => Some((text, None)),
                 _ => None,
             };
         };
@@ -561,7 +561,7 @@ impl Follower<'_, '_> {
         for name in names {
             let Some(found) = catalogue::wrapper(&[name]) else { continue };
             if found.value.shell {
-                return Some((text, None));
+                return is_script(&text).then_some((text, None));
             }
             if let Some(language) = &found.value.language {
                 return Some((text, Some(language)));
@@ -626,6 +626,11 @@ fn own_options(wrapper: &Wrapper, mut words: Vec<Argument>) -> Vec<Argument> {
     }
     words.drain(..taken.min(words.len()));
     words
+}
+
+/// A text without a single command stands in for something that is put there later.
+fn is_script(text: &Text) -> bool {
+    !text.as_str().contains('\0') && !shell(text).commands.is_empty()
 }
 
 fn option_value<'w>(words: &'w [Argument], option: &str) -> Option<&'w Argument> {

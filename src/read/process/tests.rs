@@ -212,6 +212,8 @@ fn scripts_of_the_machine_are_read() {
     assert_eq!(run("./other.sh"), "?");
     let both = Machine::default().file("/e", "gunicorn -b :1 a &\nuvicorn b --port 2 &\nwait -n\n");
     assert_eq!(both.run("/e"), "http:*:1 http:127.0.0.1:2");
+    let later = Machine::default().file("/app/gate", "#!/bin/sh\n# built elsewhere\n");
+    assert_eq!(later.run("/app/gate --listen 0.0.0.0:81"), "unknown:*:81");
     let circle = Machine::default().file("/a", "exec /b").file("/b", "exec /a");
     assert_eq!(circle.run("/a"), "?");
     let choice = "if [ \"$DEBUG\" ]; then\n exec uvicorn a\nelse\n exec gunicorn -b :3 a\nfi\n";
@@ -374,6 +376,10 @@ fn pools_come_from_the_trees_of_images_and_packages() {
     let official = || Machine::default().tree(tree("php-fpm-official").unwrap());
     assert_eq!(official().container("php:8.3-fpm", &[]), "fastcgi:*:9000");
     assert_eq!(official().run("docker-php-entrypoint php-fpm -F"), "fastcgi:*:9000");
+    let dashboards = Machine::default().tree(tree("opensearch-dashboards-official").unwrap());
+    assert_eq!(dashboards.container("opensearchproject/opensearch-dashboards:2", &[]), "http:*:5601");
+    let kibana = Machine::default().tree(tree("kibana-official").unwrap()).variable("SERVER_PORT", "81");
+    assert_eq!(kibana.container("kibana:8.1.0", &[]), "http:*:81");
     let debian = Machine::default().tree(&package("apt", "php8.2-fpm").trees[0]);
     assert_eq!(debian.run("php-fpm8.2 --nodaemonize"), "fastcgi:/run/php/php8.2-fpm.sock");
     let alpine = Machine::default().tree(&package("apk", "php83-fpm").trees[0]);
