@@ -607,12 +607,13 @@ impl<'s> Index<'s> {
             if let Some(at) = published {
                 match machine.published[at].host {
                     HostPort::Unknown => return None,
-                    _ => {
-                        return Some(Reach::NotPublished {
-                            machine: id,
-                            published: Some(at),
-                            certainty: Certainty::Proven,
-                        });
+                    host => {
+                        // The same number inside a container with a port of its own choice may be a coincidence.
+                        let certainty = match host {
+                            HostPort::Fixed(..) if open => Certainty::Likely,
+                            _ => Certainty::Proven,
+                        };
+                        return Some(Reach::NotPublished { machine: id, published: Some(at), certainty });
                     }
                 }
             }
