@@ -58,13 +58,56 @@ pub fn list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     }
 }
 
+/// Sources that a deploy makes and that no repository holds: certificates, secrets, data, what a build leaves.
+pub fn is_made_later(path: &str) -> bool {
+    const WORDS: [&str; 22] = [
+        "acme",
+        "build",
+        "cache",
+        "cert",
+        "certbot",
+        "certificates",
+        "certs",
+        "data",
+        "dhparam",
+        "dist",
+        "htpasswd",
+        "letsencrypt",
+        "log",
+        "logs",
+        "node_modules",
+        "public",
+        "secret",
+        "secrets",
+        "ssl",
+        "static",
+        "tls",
+        "uploads",
+    ];
+    const SUFFIXES: [&str; 8] = [".crt", ".csr", ".env", ".key", ".log", ".pem", ".sock", ".htpasswd"];
+    let lower = path.to_ascii_lowercase();
+    lower.split('/').any(|part| WORDS.contains(&part) || part.starts_with(".env"))
+        || lower.contains("dhparam")
+        || SUFFIXES.iter().any(|suffix| lower.ends_with(suffix))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::list;
+    use super::{is_made_later, list};
 
     #[test]
     fn lists_read_like_sentences() {
         assert_eq!(list(["a"]), "`a`");
         assert_eq!(list(["a", "b", "c"]), "`a`, `b` and `c`");
+    }
+
+    #[test]
+    fn paths_tell_what_is_made_later() {
+        for path in ["./data/certbot/conf", "./.env.production", "ssl/dhparam-2048.pem", "./frontend/dist"] {
+            assert!(is_made_later(path), "{path}");
+        }
+        for path in ["./nginx/nginx.conf", "./database.conf", "./certificate-service/site.conf"] {
+            assert!(!is_made_later(path), "{path}");
+        }
     }
 }

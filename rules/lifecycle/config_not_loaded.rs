@@ -1,7 +1,7 @@
 //! A config that was written and that the proxy does not read.
 
 use crate::finding::{Findings, Level};
-use crate::rules::Rule;
+use crate::rules::{Rule, words};
 use crate::site::Site;
 use crate::site::trouble::{MountSourceMissing, NotLoaded, NotLoadedWhy, Trouble};
 
@@ -20,13 +20,14 @@ fn check(site: &Site, findings: &mut Findings) {
 fn add_missing(site: &Site, missing: &MountSourceMissing, findings: &mut Findings) {
     let MountSourceMissing { source, target, .. } = missing;
     let machine = &site.machine(missing.machine).name;
-    if missing.template.is_some() || is_made_later(source) || is_made_later(target) {
+    let is_config = missing.is_config && site.proxies.iter().any(|proxy| proxy.machine == Some(missing.machine));
+    if missing.template.is_some() || words::is_made_later(source) || words::is_made_later(target) {
         return;
     }
     let is_file = has_suffix(target) || has_suffix(source);
     // A whole folder that nobody knows may be fetched by a setup script; a file beside others is forgotten or misspelt.
     let level = if missing.folder_is_there || missing.similar.is_some() { Level::Error } else { Level::Warning };
-    let (level, effect) = match (missing.over_file, missing.is_config) {
+    let (level, effect) = match (missing.over_file, is_config) {
         (true, _) => (level, format!("Docker makes a folder of it, so `{machine}` does not start")),
         (false, true) if is_file => (level, format!("Docker makes a folder of it, which `{machine}` cannot read")),
         (false, true) => (Level::Warning, format!("Docker makes an empty folder of it, so `{machine}` has no config")),
@@ -80,39 +81,6 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
     }
 }
 
-/// Sources that a deploy makes and that no repository holds: certificates, secrets, data, what a build leaves.
-fn is_made_later(path: &str) -> bool {
-    const WORDS: [&str; 22] = [
-        "acme",
-        "build",
-        "cache",
-        "cert",
-        "certbot",
-        "certificates",
-        "certs",
-        "data",
-        "dhparam",
-        "dist",
-        "htpasswd",
-        "letsencrypt",
-        "log",
-        "logs",
-        "node_modules",
-        "public",
-        "secret",
-        "secrets",
-        "ssl",
-        "static",
-        "tls",
-        "uploads",
-    ];
-    const SUFFIXES: [&str; 8] = [".crt", ".csr", ".env", ".key", ".log", ".pem", ".sock", ".htpasswd"];
-    let lower = path.to_ascii_lowercase();
-    lower.split('/').any(|part| WORDS.contains(&part) || part.starts_with(".env"))
-        || lower.contains("dhparam")
-        || SUFFIXES.iter().any(|suffix| lower.ends_with(suffix))
-}
-
 /// The last part of the path has a suffix, as files have; a folder such as `conf.d` has not.
 fn has_suffix(path: &str) -> bool {
     let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
@@ -121,7 +89,7 @@ fn has_suffix(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{RULE, has_suffix, is_made_later};
+    use super::{RULE, has_suffix};
     use crate::rules::example::{container, place, said, site};
     use crate::site::trouble::{MountSourceMissing, Trouble};
 
@@ -155,13 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn paths_tell_what_is_made_later() {
-        for path in ["./data/certbot/conf", "./.env.production", "ssl/dhparam-2048.pem", "./frontend/dist"] {
-            assert!(is_made_later(path), "{path}");
-        }
-        for path in ["./nginx/nginx.conf", "./database.conf", "./certificate-service/site.conf"] {
-            assert!(!is_made_later(path), "{path}");
-        }
-        assert!(has_suffix("/etc/a/site.conf") && !has_suffix("/etc/a/sites-enabled") && !has_suffix("./.hidden"));
+    fn files_have_a_suffix() {
+        assert!(has_suffix("/etc/a/site.conf") && !has_suffix("/etc/a/sites-enabled"));
+        assert!(!has_suffix("./.hidden") && !has_suffix("/etc/a/conf.d"));
     }
 }

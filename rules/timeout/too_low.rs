@@ -14,6 +14,9 @@ const ANSWER: f64 = 5.0;
 
 fn check(site: &Site, findings: &mut Findings) {
     for hop in &site.hops {
+        if is_datagrams(site, hop) {
+            continue;
+        }
         let slow = site.proxy(hop.proxy).answers.slow;
         if !tries_others(site, hop) {
             judge(hop.waits.connect.as_ref(), CONNECT, "the connection is not there", slow, findings);
@@ -21,6 +24,12 @@ fn check(site: &Site, findings: &mut Findings) {
         judge(hop.waits.send.as_ref(), ANSWER, "the backend takes nothing", slow, findings);
         judge(hop.waits.read.as_ref(), ANSWER, "the backend says nothing", slow, findings);
     }
+}
+
+/// Over UDP a short wait only ends a session that is over.
+fn is_datagrams(site: &Site, hop: &Hop) -> bool {
+    let server = hop.route.and_then(|route| site.routes[route].server);
+    server.is_some_and(|server| site.servers[server].listens.iter().any(|listen| listen.udp))
 }
 
 /// With several servers a short wait is a means to get to the next one.
