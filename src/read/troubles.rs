@@ -1,6 +1,8 @@
 //! What a stack's files get wrong before any request: mounts without source, configs that nobody includes, variables
 //! without value.
 
+use std::sync::Arc;
+
 use crate::read::compose::model::HostPath;
 use crate::read::compose::model::{MountKind, PathText, Project};
 use crate::read::container::Container;
@@ -15,6 +17,7 @@ use crate::read::surroundings::Found;
 use crate::read::trees::Trees;
 use crate::site::Site;
 use crate::site::machine::MachineId;
+use crate::site::proxy::{Listen, VirtualServer};
 use crate::site::trouble::{EmptyEffect, EmptyVariable, MountSourceMissing, NotLoaded, NotLoadedWhy, Trouble};
 use crate::source::{Entry, Sources, Span};
 use crate::syntax::nginx::{DirectiveRef, Tree};
@@ -135,6 +138,7 @@ pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: 
             }));
         }
     }
+    default_sites(site, trees, id, container, read);
     let silent = site.troubles.iter().any(|trouble| match trouble {
         Trouble::NotLoaded(it) => it.machine == id && it.nothing_else,
         _ => false,
@@ -144,6 +148,41 @@ pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: 
         let listening = &mut site.machines[id.0].listening;
         listening.open.get_or_insert_with(|| "a part of its configuration is not loaded".to_owned());
     }
+}
+
+/// Servers without a name of their own behind the one that comes with the image: nginx takes the first server of an
+/// address for every name that nobody has ("How nginx processes a request").
+fn default_sites(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: &Container<'_>, read: &[NginxRead]) {
+    let of_machine = |server: &&VirtualServer| site.proxy(server.proxy).machine == Some(id);
+    let is_nameless =
+        |server: &VirtualServer| server.names.iter().all(|name| matches!(name.value.as_str(), "" | "_" | "localhost"));
+    if !site.servers.iter().filter(of_machine).any(|server| server.place == container.image_place) {
+        return;
+    }
+    let mut found = Vec::new();
+    for own in site.servers.iter().filter(of_machine).filter(|server| is_nameless(server)) {
+        let first = own.listens.iter().find_map(|listen| {
+            let same = |other: &&Listen| other.endpoint == listen.endpoint;
+            let mut rivals = site.servers.iter().filter(of_machine).filter(|server| server.proxy == own.proxy);
+            let any_default = rivals.clone().any(|it| it.listens.iter().filter(same).any(|it| it.default));
+            let first = rivals.find(|server| server.listens.iter().any(|other| same(&other)))?;
+            (!any_default && first.place == container.image_place && own.place != first.place).then_some(first.place)
+        });
+        let Some(first) = first else { continue };
+        let trees_of_all = read.iter().flat_map(|nginx| nginx.trees.iter().map(move |tree| (nginx, tree)));
+        let holds = |(_, tree): &(&NginxRead, &Arc<Tree>)| tree.text().file() == Some(own.place.file);
+        let origin = trees_of_all.into_iter().find(holds);
+        let origin = origin.and_then(|(nginx, tree)| brought(nginx, &container.files, tree));
+        found.push(NotLoaded {
+            machine: id,
+            place: origin.unwrap_or(own.place),
+            file: None,
+            path: trees.sources().path(own.place.file).to_owned(),
+            why: NotLoadedWhy::DefaultSite { place: first },
+            nothing_else: false,
+        });
+    }
+    site.troubles.extend(found.into_iter().map(Trouble::NotLoaded));
 }
 
 /// The mount or copy that brings the file of a tree.
