@@ -8,6 +8,7 @@ pub mod listening;
 pub mod lists;
 pub mod moved;
 pub mod settings;
+pub mod unwrap;
 
 use std::collections::BTreeMap;
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::read::catalogue;
-use crate::read::catalogue::wrapper::Wrapper;
-use crate::read::process::lists;
-use crate::read::process::{Argument, Entry, Process, Start, Started};
+use crate::read::process::{Argument, Process, Start, Started};
 use crate::read::surroundings::{Found, Surroundings};
 use crate::source::{Lookup, Span, Spanned, Text};
 use crate::syntax::command_line::{Command, Joined, Part, Script, Word, exec, shell};
@@ -18,9 +16,6 @@ const IDLE: [&str; 16] = [
     "wait", "tail", "sleep", "exit", "true", ":", "cat", "echo", "return", "trap", "kill", "read", "while", "fg",
     "jobs", "false",
 ];
-
-/// Where programs are looked for when no folder is named.
-const PATH: [&str; 8] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/app", ""];
 
 pub fn follow(command: &Start, surroundings: &Surroundings) -> Started {
     let mut follower = Follower { surroundings, started: Started::default(), depth: 0, running: Vec::new() };
@@ -147,7 +142,7 @@ impl Follower<'_, '_> {
     }
 
     /// Runs a script file; its name is the first of the words.
-    fn script_file(&mut self, text: &Text, mut words: Vec<Argument>, state: &mut State, role: Role) {
+    pub fn script_file(&mut self, text: &Text, mut words: Vec<Argument>, state: &mut State, role: Role) {
         let path = absolute(&state.directory, words[0].as_str());
         // `exec gosu app "$0" "$@"`: the script comes by again with fewer rights.
         if state.conditional && self.running.contains(&path) {
@@ -357,221 +352,8 @@ impl Follower<'_, '_> {
         }
     }
 
-    /// A file of the project that is called like the entrypoint of an image, and cannot be seen, may do anything.
-    fn is_what_it_seems(&self, wrapper: &Wrapper, word: &str, state: &State) -> bool {
-        !wrapper.passes_on
-            || !word.contains('/')
-            || matches!((self.surroundings.file)(&absolute(&state.directory, word)), Found::Absent | Found::Directory)
-    }
-
-    /// Takes a wrapper off; `None` when there is nothing left to follow. `own`: so many words are its name.
-    fn unwrap(
-        &mut self,
-        wrapper: &'static Wrapper,
-        words: Vec<Argument>,
-        own: usize,
-        state: &mut State,
-        role: Role,
-    ) -> Option<Vec<Argument>> {
-        let name = words[..own].iter().map(Argument::as_str).collect::<Vec<&str>>().join(" ");
-        let name_place = words[0].text.whole();
-        if let Some(option) = &wrapper.directory
-            && let Some(folder) = option_value(&words, option).filter(|folder| folder.complete)
-        {
-            state.directory = absolute(&state.directory, folder.as_str());
-        }
-        if let Some(kind) = &wrapper.list {
-            lists::start(self, kind, &words[own..], state, role);
-            return None;
-        }
-        if let Some(mark) = &wrapper.after {
-            let at = words.iter().position(|word| word.as_str() == mark)?;
-            return Some(words[at + 1..].to_vec());
-        }
-        let rest = own_options(wrapper, words[own..].to_vec());
-        if wrapper.shell {
-            return self.shell(&words[own..], state, role);
-        }
-        let runs_file = wrapper.language.is_some() && !self.has_script(&rest, state);
-        if let Some(script) = wrapper.script.as_ref().filter(|_| !runs_file) {
-            let (script, rest) = match &script.is {
-                Some(name) => (Text::fixed(name, name_place), rest),
-                None => {
-                    let (first, rest) = rest.split_first()?;
-                    if !first.complete {
-                        self.open(format!("`{name}` is told by a variable what to run"));
-                        return None;
-                    }
-                    (first.text.clone(), rest.to_vec())
-                }
-            };
-            lists::package_script(self, &name, &script, rest, state, role);
-            return None;
-        }
-        if wrapper.several {
-            for command in rest.iter().filter(|word| word.complete && word.as_str().contains(' ')) {
-                let role = if role == Role::Last { Role::Beside } else { role };
-                self.script(&shell(&command.text), &mut state.clone(), Vec::new(), role);
-            }
-            return None;
-        }
-        if let Some(option) = &wrapper.module
-            && let Some(at) = words[own..].iter().position(|word| word.as_str() == option)
-        {
-            return Some(words[own + at + 1..].to_vec());
-        }
-        let mut rest = rest;
-        if wrapper.assignments {
-            while let Some((name, value)) = rest.first().and_then(|word| word.text.split_once('=')) {
-                let value = if rest[0].complete { Lookup::Value(value) } else { Lookup::Unknown };
-                state.variables.insert(name.as_str().to_owned(), value);
-                rest.remove(0);
-            }
-        }
-        rest.drain(..wrapper.skip.min(rest.len()));
-        if wrapper.service {
-            rest.truncate(1);
-        }
-        if let Some(language) = &wrapper.language {
-            return self.interpreter(&name, language, rest, state, role);
-        }
-        if rest.is_empty() && role != Role::Before {
-            self.open(format!("`{name}` is given nothing to start"));
-        }
-        Some(rest)
-    }
-
-    /// Whether the first word is the name of a script of package.json.
-    fn has_script(&self, words: &[Argument], state: &State) -> bool {
-        let Some(name) = words.first().filter(|name| name.complete) else { return false };
-        let Found::File(text) = (self.surroundings.file)(&absolute(&state.directory, "package.json")) else {
-            return false;
-        };
-        lists::json_string(&text, &["scripts", name.as_str()]).is_some()
-    }
-
-    /// `sh -c text`, `bash script arguments`.
-    fn shell(&mut self, words: &[Argument], state: &mut State, role: Role) -> Option<Vec<Argument>> {
-        let mut at = 0;
-        while let Some(word) = words.get(at).filter(|word| word.as_str().starts_with(['-', '+'])) {
-            at += 1;
-            let letters = &word.as_str()[1..];
-            if word.as_str().starts_with('-') && !letters.starts_with('-') && letters.contains('c') {
-                let text = words.get(at)?;
-                if !text.complete {
-                    self.open("the text for the shell is made from a variable".to_owned());
-                    return None;
-                }
-                // The word behind the text is `$0`.
-                state.parameters = words.get(at + 2..).unwrap_or_default().to_vec();
-                self.script(&shell(&text.text), state, Vec::new(), role);
-                return None;
-            }
-            if matches!(letters, "o" | "O") {
-                at += 1;
-            }
-        }
-        let file = words.get(at)?;
-        let path = absolute(&state.directory, file.as_str());
-        match (self.surroundings.file)(&path) {
-            Found::File(text) if file.complete => {
-                self.script_file(&text, words[at..].to_vec(), state, role);
-                None
-            }
-            // An entrypoint that the catalogue knows to pass its arguments on.
-            _ if file.complete && catalogue::wrapper(&[base(file.as_str())]).is_some() => Some(words[at..].to_vec()),
-            _ => {
-                if role != Role::Before {
-                    self.open(format!("the script `{}` is not visible", file.as_str()));
-                }
-                None
-            }
-        }
-    }
-
-    /// `python -u app.py`, `node server.js`: a file that is a known program, or the program itself.
-    fn interpreter(
-        &mut self,
-        name: &str,
-        language: &'static str,
-        rest: Vec<Argument>,
-        state: &State,
-        role: Role,
-    ) -> Option<Vec<Argument>> {
-        let Some(file) = rest.first() else {
-            // Nothing to run: it reads its standard input.
-            return None;
-        };
-        if !file.complete {
-            self.open(format!("`{name}` is told by a variable what to run"));
-            return None;
-        }
-        let words: Vec<&str> =
-            std::iter::once(base(file.as_str())).chain(rest[1..].iter().map(Argument::as_str)).collect();
-        if catalogue::program(&words).is_some()
-            || catalogue::wrapper(&words).is_some_and(|found| found.value.is_a_file())
-        {
-            let mut rest = rest;
-            rest[0] = Argument::known(rest[0].text.slice(file_name(rest[0].as_str())));
-            return Some(rest);
-        }
-        let mut path = absolute(&state.directory, file.as_str());
-        if language == "js" && matches!((self.surroundings.file)(&path), Found::Directory) {
-            path = lists::package_main(self.surroundings, &path).unwrap_or(path);
-        }
-        self.run_file(path, language, rest, state, role);
-        None
-    }
-
-    fn run_file(&mut self, path: String, language: &'static str, words: Vec<Argument>, state: &State, role: Role) {
-        if role == Role::Before {
-            // A script in front of others has ended before they start.
-            return;
-        }
-        let name = base(&path).to_owned();
-        let place = words[0].text.whole();
-        let process = process(name, words[1..].to_vec(), state, place);
-        self.add(Process { entry: Some(Entry { path, language }), ..process });
-    }
-
-    /// A script of the machine: its text and, unless it is for the shell, its language.
-    fn own_script(&self, word: &str, state: &State) -> Option<(Text, Option<&'static str>)> {
-        let paths: Vec<String> = match word.contains('/') {
-            true => vec![absolute(&state.directory, word)],
-            false => PATH.iter().map(|folder| format!("{folder}/{word}")).collect(),
-        };
-        let text = paths.iter().find_map(|path| match (self.surroundings.file)(path) {
-            Found::File(text) => Some(text),
-            _ => None,
-        })?;
-        let first_line = text.as_str().lines().next().unwrap_or("");
-        let Some(interpreter) = first_line.strip_prefix("#!") else {
-            let (_, ending) = base(word).rsplit_once('.').unwrap_or(("", ""));
-            return match ending {
-                "py" => Some((text, Some("python"))),
-                "js" | "mjs" | "cjs" | "ts" => Some((text, Some("js"))),
-                "rb" => Some((text, Some("ruby"))),
-                // The shell runs a text without a first line of that kind itself.
-                "sh" | "bash" | "" if is_script(&text) => Some((text, None)),
-                _ => None,
-            };
-        };
-        let interpreter = interpreter.trim();
-        let names = interpreter.split([' ', '/']).filter(|part| !part.is_empty());
-        for name in names {
-            let Some(found) = catalogue::wrapper(&[name]) else { continue };
-            if found.value.shell {
-                return is_script(&text).then_some((text, None));
-            }
-            if let Some(language) = &found.value.language {
-                return Some((text, Some(language)));
-            }
-        }
-        None
-    }
-
     /// A program that nobody knows. In front of others it is believed to end, unless it looks like a daemon.
-    fn unknown(&mut self, name: &str, arguments: &[Argument], state: &State, role: Role) {
+    pub fn unknown(&mut self, name: &str, arguments: &[Argument], state: &State, role: Role) {
         if role == Role::Before && !looks_like_daemon(name, arguments) {
             return;
         }
@@ -585,7 +367,7 @@ impl Follower<'_, '_> {
     }
 }
 
-fn process(name: String, arguments: Vec<Argument>, state: &State, place: Span) -> Process {
+pub fn process(name: String, arguments: Vec<Argument>, state: &State, place: Span) -> Process {
     Process {
         program: None,
         name,
@@ -610,32 +392,6 @@ fn last_command(script: &Script) -> usize {
         last -= 1;
     }
     last
-}
-
-/// Takes the wrapper's own options off, with their values.
-fn own_options(wrapper: &Wrapper, mut words: Vec<Argument>) -> Vec<Argument> {
-    let mut taken = 0;
-    while let Some(word) = words.get(taken).map(Argument::as_str).filter(|word| word.starts_with('-')) {
-        taken += 1;
-        if word == "--" {
-            break;
-        }
-        if wrapper.values.iter().any(|option| option == word) {
-            taken += 1;
-        }
-    }
-    words.drain(..taken.min(words.len()));
-    words
-}
-
-/// A text without a single command stands in for something that is put there later.
-fn is_script(text: &Text) -> bool {
-    !text.as_str().contains('\0') && !shell(text).commands.is_empty()
-}
-
-fn option_value<'w>(words: &'w [Argument], option: &str) -> Option<&'w Argument> {
-    let at = words.iter().position(|word| word.as_str() == option)?;
-    words.get(at + 1)
 }
 
 /// A name such as `serve` means the known program only where programs are usually installed; `./serve` is somebody's own.
@@ -676,8 +432,4 @@ pub fn absolute(directory: &str, path: &str) -> String {
 
 pub fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
-}
-
-fn file_name(path: &str) -> std::ops::Range<usize> {
-    path.len() - base(path).len()..path.len()
 }
