@@ -11,6 +11,8 @@ mod ports;
 mod reader;
 mod service;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::HashSet;
@@ -98,7 +100,10 @@ fn read_services(reader: &mut Reader<'_, '_>, top: &Node, active_profiles: &[Str
     let mut services = Vec::with_capacity(map.len());
     for (name, node) in map.iter().filter(|(_, node)| node.mark != Mark::Reset) {
         if !matches!(node.kind, Kind::Map(_)) {
-            reader.loader.problem(name.span, format!("service `{name}` is a mapping: write at least an `image`"));
+            // Behind an error of the notation nothing may have been read.
+            if !reader.loader.unreadable {
+                reader.loader.problem(name.span, format!("service `{name}` is a mapping: write at least an `image`"));
+            }
             continue;
         }
         services.push(reader.service(name, node, active_profiles));

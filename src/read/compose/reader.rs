@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::read::compose::environment::Environment;
 use crate::read::compose::load::Loader;
 use crate::read::compose::model::{HostPath, Network, PathText, Subnet, Volume};
-use crate::read::compose::tree::{Kind, Mark, Node};
+use crate::read::compose::tree::{Mark, Node};
 use crate::read::snapshot;
 use crate::source::{Lookup, Span, Spanned, Text};
 use crate::syntax::compose_values::{Refusal, duration, size, volumes};
@@ -77,41 +77,31 @@ impl Reader<'_, '_> {
         node.map_or(&[][..], Node::items).iter().filter_map(Node::text).collect()
     }
 
-    /// A map, or a list of `name=value`; the later one of a name wins.
+    /// A map, or a list of `name=value`; the later one of a name wins, or takes it away.
     pub fn pairs(&self, node: Option<&Node>) -> Vec<Pair> {
-        let mut found: Vec<Pair> = Vec::new();
+        let mut found: Vec<Option<Pair>> = Vec::new();
         let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut add = |name: Spanned<String>, value: Option<Text>| match numbers.get(&name.value) {
-            Some(number) => found[*number] = (name, value),
-            None => {
-                numbers.insert(name.value.clone(), found.len());
-                found.push((name, value));
-            }
+        let mut add = |name: Spanned<String>, value: Option<Option<Text>>| {
+            let number = *numbers.entry(name.value.clone()).or_insert_with(|| {
+                found.push(None);
+                found.len() - 1
+            });
+            found[number] = value.map(|value| (name, value));
         };
-        match node.map(|node| &node.kind) {
-            Some(Kind::Map(map)) => {
-                for (name, value) in map.iter().filter(|(_, value)| value.mark != Mark::Reset) {
-                    add(name.clone(), printed(value));
+        for item in node.map_or(&[][..], Node::items) {
+            if let Some(map) = item.map() {
+                for (name, value) in map.iter() {
+                    add(name.clone(), (value.mark != Mark::Reset).then(|| printed(value)));
                 }
+                continue;
             }
-            Some(Kind::List(items)) => {
-                for item in items {
-                    if let Some(map) = item.map() {
-                        for (name, value) in map.iter().filter(|(_, value)| value.mark != Mark::Reset) {
-                            add(name.clone(), printed(value));
-                        }
-                        continue;
-                    }
-                    let Some(text) = item.text() else { continue };
-                    match text.split_once('=') {
-                        Some((name, value)) => add(name.spanned(), Some(value)),
-                        None => add(text.spanned(), None),
-                    }
-                }
+            let Some(text) = item.text() else { continue };
+            match text.split_once('=') {
+                Some((name, value)) => add(name.spanned(), Some(Some(value))),
+                None => add(text.spanned(), Some(None)),
             }
-            _ => {}
         }
-        found
+        found.into_iter().flatten().collect()
     }
 
     /// Names without a value take it from the `.env` file, if it has them.
