@@ -229,6 +229,40 @@ fn projects_are_resolved_as_compose_resolves_them() {
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
 }
 
+#[test]
+fn odd_files_that_compose_takes_are_no_problem() {
+    let Some(corpus) = shared("corpus") else { return };
+    let folder = corpus.join("_synthetic/compose");
+    let rows = read_to_string(folder.join("misc.tsv")).expect("the table of odd files");
+    let mut files: Vec<String> = read_dir(&folder)
+        .expect("the folder of odd files")
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("misc_"))
+        .collect();
+    files.sort();
+    let mut compared = 0;
+    let mut differences = Vec::new();
+    for (row, name) in rows.lines().skip(1).zip(&files) {
+        let columns: Vec<&str> = row.split('\t').collect();
+        let source = read_to_string(folder.join(name)).expect("an odd file");
+        let mut sources = Sources::default();
+        let file = sources.add("x/compose.yaml", source);
+        let project = project(&sources, &[file]);
+        if columns[1] != "ok" {
+            continue;
+        }
+        compared += 1;
+        differences.extend(project.problems.iter().map(|problem| format!("{name}: {}", problem.message)));
+        let config = format!("{{\"services\": {}}}", columns[2].replace("$$", "$"));
+        let config: Value = serde_json::from_str(&config).expect("the services of an odd file");
+        differences.extend(config_differences(&project, &config).into_iter().map(|what| format!("{name}: {what}")));
+    }
+    println!("{compared} odd files compared");
+    assert!(compared > 15, "only {compared} odd files were there");
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+}
+
 fn config_differences(project: &Project, config: &Value) -> Vec<String> {
     let mut differences = Vec::new();
     let empty = serde_json::Map::new();

@@ -18,7 +18,7 @@ mod tree;
 use std::collections::HashSet;
 
 use crate::read::compose::environment::Environment;
-use crate::read::compose::find::Group;
+use crate::read::compose::find::{Certainty, Group};
 use crate::read::compose::load::{Documents, Loader, Named, parent};
 use crate::read::compose::model::Project;
 use crate::read::compose::reader::Reader;
@@ -38,7 +38,7 @@ pub fn projects(sources: &Sources) -> Vec<Project> {
 
 /// The project of these files, each laid on top of the ones before it: `docker compose -f … -f …`.
 pub fn project(sources: &Sources, files: &[FileId]) -> Project {
-    resolve(&Documents::new(sources), &Group { files: files.to_vec(), fragment: false, guessed: false })
+    resolve(&Documents::new(sources), &Group { files: files.to_vec(), certainty: Certainty::Known })
 }
 
 fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
@@ -80,12 +80,26 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
         problems: loader.problems,
         unreadable: loader.unreadable,
         incomplete: loader.incomplete,
-        fragment: group.fragment,
+        fragment: group.certainty == Certainty::Fragment,
         uncertain: loader.uncertain,
         templates: Vec::new(),
     };
     set_templates_apart(&mut project, documents);
-    check::check(&mut project, top.as_ref(), group.guessed);
+    let dangling = check::dangling(&project, top.as_ref());
+    match group.certainty {
+        Certainty::Known => project.problems.extend(dangling),
+        _ if dangling.is_empty() => {}
+        Certainty::Alone(Some(base)) => {
+            let files = [&[base], &group.files[..]].concat();
+            return resolve(documents, &Group { files, certainty: Certainty::Overlay });
+        }
+        Certainty::Fragment => {}
+        // Names that lead nowhere prove only that another file belongs to these; nothing is judged without it.
+        Certainty::Alone(None) | Certainty::Overlay => {
+            project.fragment = true;
+            project.services.clear();
+        }
+    }
     tidy(&mut project);
     project
 }

@@ -8,12 +8,10 @@ use crate::read::compose::tree::Node;
 use crate::source::Span;
 use crate::syntax::Problem;
 
-/// Adds a problem for each name that is declared nowhere, unless a part of the project cannot be seen. Where it is only
-/// `guessed` that these files and no others are used together, such a name shows that they are not: then nothing is
-/// judged by them.
-pub fn check(project: &mut Project, top: Option<&Node>, guessed: bool) {
-    if project.unreadable || project.incomplete || project.fragment || !project.templates.is_empty() {
-        return;
+/// A problem for each name that is declared nowhere; none when a part of the project cannot be seen.
+pub fn dangling(project: &Project, top: Option<&Node>) -> Vec<Problem> {
+    if project.unreadable || project.incomplete || !project.templates.is_empty() {
+        return Vec::new();
     }
     let mut problems = Vec::new();
     let services: HashSet<&str> = project.services.iter().map(|service| service.name.value.as_str()).collect();
@@ -66,10 +64,5 @@ pub fn check(project: &mut Project, top: Option<&Node>, guessed: bool) {
             }
         }
     }
-    if guessed && !problems.is_empty() {
-        project.fragment = true;
-        project.services.clear();
-        return;
-    }
-    project.problems.extend(problems);
+    problems
 }

@@ -16,10 +16,20 @@ use crate::syntax::yaml::{Document, NodeRef};
 /// Files that are loaded together, the first one at the bottom.
 pub struct Group {
     pub files: Vec<FileId>,
+    pub certainty: Certainty,
+}
+
+/// How we know that the files are used together, and without others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// Compose does so by itself, or a file says so.
+    Known,
+    /// A file that seems to stand for itself; if it does not, it lies on this base.
+    Alone(Option<FileId>),
+    /// An overlay with a base. It may need further ones.
+    Overlay,
     /// An overlay without anything to lie on.
-    pub fragment: bool,
-    /// Compose takes these files only when it is told to, and beside them are others that it may be told to take, too.
-    pub guessed: bool,
+    Fragment,
 }
 
 /// What compose takes when it is given no file, the first that is there (`cli.DefaultFileNames` of compose-go).
@@ -62,7 +72,7 @@ pub fn groups(documents: &Documents<'_>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for files in listed(documents.sources, &mut environments) {
         parts.extend(&files);
-        groups.push(Group { files, fragment: false, guessed: false });
+        groups.push(Group { files, certainty: Certainty::Known });
     }
     let bases: BTreeMap<&str, FileId> = folders
         .iter()
@@ -75,7 +85,7 @@ pub fn groups(documents: &Documents<'_>) -> Vec<Group> {
     let grouped: HashSet<FileId> = groups.iter().flat_map(|group| group.files.iter().copied()).collect();
     if grouped.is_empty() {
         let all = folders.values().flatten().filter(|candidate| candidate.complete);
-        groups.extend(all.map(|candidate| Group { files: vec![candidate.file], fragment: false, guessed: false }));
+        groups.extend(all.map(|candidate| Group { files: vec![candidate.file], certainty: Certainty::Known }));
     }
     groups.sort_by_key(|group| group.files.first().map(|file| documents.sources.path(*file).to_owned()));
     groups
@@ -95,7 +105,7 @@ fn group_folder(
     let laid_over = own_base.and_then(|_| named(sources, candidates, OVERRIDES));
     if let Some(base) = main {
         let files = std::iter::once(base).chain(laid_over).collect();
-        groups.push(Group { files, fragment: false, guessed: false });
+        groups.push(Group { files, certainty: Certainty::Known });
     }
     for candidate in candidates {
         let file = candidate.file;
@@ -105,7 +115,8 @@ fn group_folder(
         if candidate.complete {
             // A file that others extend holds patterns, unless it is the one that compose takes by itself.
             if !extended.contains(&file) {
-                groups.push(Group { files: vec![file], fragment: false, guessed: own_base.is_some() });
+                let certainty = Certainty::Alone(main);
+                groups.push(Group { files: vec![file], certainty });
             }
             continue;
         }
@@ -116,8 +127,8 @@ fn group_folder(
         match below {
             // The base of an overlay may be a part of something larger; then the overlay is, too.
             Some(base) if parts.contains(&base) && own_base.is_some() => {}
-            Some(base) => groups.push(Group { files: vec![base, file], fragment: false, guessed: true }),
-            None => groups.push(Group { files: vec![file], fragment: true, guessed: true }),
+            Some(base) => groups.push(Group { files: vec![base, file], certainty: Certainty::Overlay }),
+            None => groups.push(Group { files: vec![file], certainty: Certainty::Fragment }),
         }
     }
 }
@@ -350,8 +361,8 @@ pub fn drop_unfinished(projects: &mut Vec<Project>) {
             .iter()
             .any(|service| service.image.is_none() && service.build.is_none() && !service.is_provider)
     };
-    let finished: Vec<Vec<FileId>> =
-        projects.iter().filter(|project| !lacks(project)).map(|project| project.files.clone()).collect();
+    let whole = projects.iter().filter(|project| !project.fragment && !lacks(project));
+    let finished: Vec<Vec<FileId>> = whole.map(|project| project.files.clone()).collect();
     projects.retain(|project| {
         let covers = |files: &Vec<FileId>| {
             files.len() > project.files.len() && project.files.iter().all(|file| files.contains(file))

@@ -14,8 +14,8 @@ use crate::syntax::Problem;
 use crate::syntax::compose_values::interpolation::{Missing, interpolate};
 use crate::syntax::yaml::{self, Document};
 
-/// How many nodes a project may have after aliases, `extends` and `include` were resolved.
-const NODES: usize = 1_000_000;
+/// How many nodes a project may have after aliases, `extends` and `include` were resolved; 5,000 services have 400,000.
+const NODES: usize = if cfg!(test) { 50_000 } else { 2_000_000 };
 
 /// How deep includes may be nested.
 const DEPTH: usize = 64;
@@ -139,9 +139,12 @@ impl<'d> Loader<'d> {
         above.extend(files);
         for file in files {
             let place = Place { file: *file, folder, environment: environment.number };
+            let extended = self.extended_services(place, environment);
             let tree = self.tree(place, environment);
-            let mut tree = Node::clone(&tree);
-            self.extend_services(&mut tree, place, environment);
+            // Hardly any tree is asked for again, so it is taken out instead of copied.
+            self.trees.remove(&place);
+            let mut tree = Rc::try_unwrap(tree).unwrap_or_else(|shared| Node::clone(&shared));
+            put_services(&mut tree, extended);
             self.include(&mut tree, folder, environment, above);
             merged = Some(match merged {
                 Some(base) => merge(base, tree, &mut Vec::new()),
@@ -202,22 +205,21 @@ impl<'d> Loader<'d> {
         }
     }
 
-    fn extend_services(&mut self, tree: &mut Node, place: Place, environment: &Environment) {
-        let Kind::Map(top) = &mut tree.kind else { return };
-        let Some(Node { kind: Kind::Map(services), .. }) = top.get_mut("services") else { return };
-        let names: Vec<Spanned<String>> = services
-            .iter()
-            .filter(|(_, service)| service.get("extends").is_some())
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in names {
-            let Some(resolved) = self.extended(place, &name.value, environment) else { continue };
-            services.set(name, resolved);
-        }
+    /// The services of a file that extend others, with everything they get from them.
+    fn extended_services(&mut self, place: Place, environment: &Environment) -> Vec<(Spanned<String>, Node)> {
+        let tree = self.tree(place, environment);
+        let Some(services) = tree.get("services").and_then(Node::map) else { return Vec::new() };
+        let extending = services.iter().filter(|(_, service)| service.get("extends").is_some());
+        extending
+            .filter_map(|(name, _)| Some((name.clone(), self.extended(place, &name.value, environment)?)))
+            .collect()
     }
 
     /// A service with everything it extends, from the same file or from others.
     fn extended(&mut self, place: Place, name: &str, environment: &Environment) -> Option<Node> {
+        if self.budget == 0 {
+            return None;
+        }
         let mut chain: Vec<((Place, String), Node)> = Vec::new();
         let mut seen: HashSet<(Place, String)> = HashSet::new();
         let mut next = Some(((place, name.to_owned()), None::<Span>));
@@ -403,6 +405,14 @@ impl<'d> Loader<'d> {
         }
         let files: Vec<FileId> = files.into_iter().map(|(file, _)| file).collect();
         self.load(&files, own_folder, &own, above)
+    }
+}
+
+fn put_services(tree: &mut Node, extended: Vec<(Spanned<String>, Node)>) {
+    let Kind::Map(top) = &mut tree.kind else { return };
+    let Some(Node { kind: Kind::Map(services), .. }) = top.get_mut("services") else { return };
+    for (name, service) in extended {
+        services.set(name, service);
     }
 }
 

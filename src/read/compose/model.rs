@@ -30,7 +30,8 @@ pub struct Project {
     pub unreadable: bool,
     /// A part lies outside of the snapshot: nothing follows from what is absent.
     pub incomplete: bool,
-    /// Only an overlay, whose base is not in the snapshot.
+    /// An overlay whose base, or another file that it needs, is not known: nothing follows from what is absent. Where
+    /// it was only guessed which files it goes with, it has no services.
     pub fragment: bool,
     /// Files that another program fills in before compose can read them.
     pub templates: Vec<FileId>,

@@ -327,7 +327,10 @@ fn files_that_belong_together() {
         ("e/sub/two.yml", overlay),
         ("f/docker-compose.yml", overlay),
         ("f/docker-compose.live.yml", complete),
+        ("f/compose.more.yml", "include: [parts.yml]"),
+        ("f/parts.yml", "services: {admin: {image: b, networks: [inner]}}"),
         ("g/compose.yml", complete),
+        ("g/compose.both.yml", "services: {tls: {image: c}, proxy: {ports: ['1:1']}}"),
         ("g/compose.extra.yml", "services: {admin: {image: b, depends_on: [web]}}"),
     ]);
     assert_eq!(
@@ -342,9 +345,11 @@ fn files_that_belong_together() {
             "c/compose.yaml + c/overrides/compose.tls.yml",
             "d/compose.dev.yml (fragment)",
             "e/one.yml + e/sub/two.yml",
+            "f/docker-compose.yml + f/compose.more.yml + f/parts.yml (fragment)",
             "f/docker-compose.live.yml",
             "f/docker-compose.yml",
             "g/compose.yml",
+            "g/compose.yml + g/compose.both.yml (fragment)",
             "g/compose.yml + g/compose.extra.yml",
         ]
     );

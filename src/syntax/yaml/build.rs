@@ -16,7 +16,7 @@ const MERGED: usize = 200_000;
 pub fn parse(text: &Text) -> Document {
     let document = Document {
         text: text.clone(),
-        nodes: Vec::with_capacity(text.as_str().len() / 24),
+        nodes: Vec::with_capacity(text.as_str().len() / 12),
         roots: Vec::new(),
         comments: Vec::new(),
         tags: Vec::new(),
