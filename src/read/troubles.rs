@@ -230,19 +230,54 @@ pub fn leftovers(site: &mut Site, trees: &Trees<'_>, container: &Container<'_>) 
     for rendered in starting::templates(container) {
         let crate::read::image::Change::Write { text, place, .. } = &rendered.change else { continue };
         let tree = trees.get(text);
-        let mut eaten = false;
+        let mut eaten: Option<EmptyVariable> = None;
         for leftover in rendered.leftovers {
             let Some(effect) = effect(&leftover, &tree) else { continue };
-            let certain = leftover.why != LeftoverWhy::Unknown;
+            let around = Around::of(trees.sources(), leftover.place);
+            if around.is_comment {
+                continue;
+            }
             let (name, here) = (leftover.name.clone(), leftover.place);
-            // What a substitution takes away is its own fault, and said once.
-            let (place, given) = match effect {
-                EmptyEffect::Eats { .. } if eaten => continue,
-                EmptyEffect::Eats { .. } => (*place, vec![(here, "lost from here on".to_owned())]),
-                _ => (here, Vec::new()),
-            };
-            eaten |= matches!(effect, EmptyEffect::Eats { .. });
-            site.troubles.push(Trouble::EmptyVariable(EmptyVariable { name, place, effect, given, certain }));
+            if let EmptyEffect::Eats { .. } = effect {
+                // What a substitution takes away is its own fault, and said once: of the worst place.
+                if around.statement == "log_format" || eaten.as_ref().is_some_and(|it| it.certain || !around.is_a_word)
+                {
+                    continue;
+                }
+                let given = vec![(here, "lost here".to_owned())];
+                eaten = Some(EmptyVariable { name, place: *place, effect, given, certain: around.is_a_word });
+                continue;
+            }
+            let certain = leftover.why != LeftoverWhy::Unknown;
+            let variable = EmptyVariable { name, place: here, effect, given: Vec::new(), certain };
+            site.troubles.push(Trouble::EmptyVariable(variable));
+        }
+        site.troubles.extend(eaten.map(Trouble::EmptyVariable));
+    }
+}
+
+/// What stands around an expression of a template.
+struct Around<'t> {
+    is_comment: bool,
+    /// The first word of its statement.
+    statement: &'t str,
+    /// It is a whole argument, without which the statement lacks one.
+    is_a_word: bool,
+}
+
+impl<'t> Around<'t> {
+    fn of(sources: &'t Sources, place: Span) -> Around<'t> {
+        let text = &*sources.get(place.file).text;
+        let before = text.get(..place.start as usize).unwrap_or("");
+        let after = text.get(place.end as usize..).unwrap_or("");
+        let line = before.rsplit('\n').next().unwrap_or("");
+        let statement = before.rsplit([';', '{', '}']).next().unwrap_or("");
+        let code = statement.lines().filter(|line| !line.trim_start().starts_with('#'));
+        let mut words = code.flat_map(str::split_whitespace);
+        Around {
+            is_comment: line.trim_start().starts_with('#') || line.contains(" #"),
+            statement: words.next().unwrap_or(""),
+            is_a_word: before.ends_with(char::is_whitespace) && after.starts_with([' ', '\t', '\n', '\r', ';']),
         }
     }
 }
