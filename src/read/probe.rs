@@ -113,8 +113,7 @@ fn url(word: &Text) -> Option<Asks> {
             continue;
         }
         let rest = &text[at + 3..];
-        let end =
-            rest.find(|it: char| matches!(it, '/' | '\'' | '"' | ' ' | ')' | '?' | ';' | '|')).unwrap_or(rest.len());
+        let end = rest.find(['/', '\'', '"', ' ', ')', '?', ';', '|']).unwrap_or(rest.len());
         let (host, port) = match rest[..end].rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (&rest[..end], None),
@@ -122,7 +121,7 @@ fn url(word: &Text) -> Option<Asks> {
         if !is_own(host) {
             continue;
         }
-        let path_end = rest[end..].find(|it: char| matches!(it, '\'' | '"' | ' ' | ')' | ';' | '|'));
+        let path_end = rest[end..].find(['\'', '"', ' ', ')', ';', '|']);
         let path = &rest[end..path_end.map_or(rest.len(), |length| end + length)];
         let (number, place) = match port {
             Some(port) => (port.parse().ok()?, word.span(at + 3 + host.len() + 1..at + 3 + end)),

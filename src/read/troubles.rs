@@ -256,6 +256,9 @@ pub fn leftovers(site: &mut Site, trees: &Trees<'_>, container: &Container<'_>) 
     }
 }
 
+/// In bytes: how far back the beginning of a statement is looked for.
+const REACH: usize = 2000;
+
 /// What stands around an expression of a template.
 struct Around<'t> {
     is_comment: bool,
@@ -268,12 +271,15 @@ struct Around<'t> {
 impl<'t> Around<'t> {
     fn of(sources: &'t Sources, place: Span) -> Around<'t> {
         let text = &*sources.get(place.file).text;
-        let before = text.get(..place.start as usize).unwrap_or("");
+        let end = place.start as usize;
+        // Far enough for a statement, and not the whole of a large file for each of its expressions.
+        let start = (end.saturating_sub(REACH)..end).find(|at| text.is_char_boundary(*at)).unwrap_or(end);
+        let before = text.get(start..end).unwrap_or("");
         let after = text.get(place.end as usize..).unwrap_or("");
         let line = before.rsplit('\n').next().unwrap_or("");
-        let statement = before.rsplit([';', '{', '}']).next().unwrap_or("");
-        let code = statement.lines().filter(|line| !line.trim_start().starts_with('#'));
-        let mut words = code.flat_map(str::split_whitespace);
+        let code: Vec<&str> = before.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+        let last_end = code.iter().rposition(|line| line.trim_end().ends_with([';', '{', '}']));
+        let mut words = code[last_end.map_or(0, |at| at + 1)..].iter().flat_map(|line| line.split_whitespace());
         Around {
             is_comment: line.trim_start().starts_with('#') || line.contains(" #"),
             statement: words.next().unwrap_or(""),
