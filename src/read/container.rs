@@ -1,6 +1,7 @@
 //! A container before it is a machine: its image, files, variables, and the processes that its start leaves running.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::read::catalogue;
 use crate::read::catalogue::image::ImageFacts;
@@ -12,7 +13,7 @@ use crate::read::snapshot::Tree as Snapshot;
 use crate::read::starting;
 use crate::read::surroundings::{Found, Surroundings};
 use crate::site::listener::Listening;
-use crate::source::{Lookup, Sources, Span, Text};
+use crate::source::{FileId, Lookup, Sources, Span, Text};
 
 /// What a service says of its container.
 pub struct Blueprint {
@@ -51,6 +52,8 @@ pub struct Container<'s> {
     pub directory: String,
     pub start: Option<Start>,
     pub started: Started,
+    /// Files of the snapshot that its processes were seen to read.
+    pub opened: RefCell<BTreeSet<FileId>>,
     /// Where the image is named.
     pub image_place: Span,
     /// The image, or the one that its own is built from.
@@ -94,6 +97,7 @@ impl<'s> Container<'s> {
             directory,
             start,
             started: Started::default(),
+            opened: RefCell::default(),
             image_place,
             image: base,
         };
@@ -119,7 +123,13 @@ impl<'s> Container<'s> {
 
     pub fn with_surroundings<T>(&self, run: impl FnOnce(&Surroundings<'_>) -> T) -> T {
         let variable = |name: &str| self.variable(name);
-        let file = |path: &str| self.files.find(path);
+        let file = |path: &str| {
+            let found = self.files.find(path);
+            if let Found::File(text) = &found {
+                self.opened.borrow_mut().extend(text.file());
+            }
+            found
+        };
         let list = |path: &str| self.files.list(path);
         run(&Surroundings { directory: &self.directory, variable: &variable, file: &file, list: &list })
     }

@@ -101,6 +101,9 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
             let pools = container.with_surroundings(|surroundings| listening::pools(process, program, surroundings));
             add_problems(site, "ini", &pools.map_or(Vec::new(), |pools| pools.problems));
         }
+        for file in container.opened.borrow().iter() {
+            coverage.add(sources, *file, "other");
+        }
         if let Some(image) = &container.files.image {
             add_problems(site, "dockerfile", &image.problems);
             coverage.set(sources, image.stage_place.file, "dockerfile", Read::Whole);
@@ -113,6 +116,9 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         add_problems(site, "compose", &own);
         add_problems(site, "env-file", &others);
         troubles::variables(site, sources, project);
+        for file in project.services.iter().flat_map(|service| &service.env_files).filter_map(|file| file.found) {
+            coverage.add(sources, file, "env");
+        }
         for file in &project.files {
             coverage.set(sources, *file, "compose", how_read(&problems_in(*file, &project.problems)));
         }
@@ -169,6 +175,12 @@ struct Coverage {
 }
 
 impl Coverage {
+    /// A file that was read whole, unless more is known of it already.
+    fn add(&mut self, sources: &Sources, file: FileId, format: &'static str) {
+        let path = sources.path(file).to_owned();
+        self.files.entry(path.clone()).or_insert(FileCoverage { path, format, read: Read::Whole });
+    }
+
     fn set(&mut self, sources: &Sources, file: FileId, format: &'static str, read: Read) {
         let path = sources.path(file).to_owned();
         self.files.insert(path.clone(), FileCoverage { path, format, read });
