@@ -58,6 +58,7 @@ pub fn container(site: &mut Site, name: &str, port: u16) -> MachineId {
         probe: None,
         image_has_probe: None,
         slow_start: None,
+        replaced_alone: None,
         replicas: None,
         tools: Vec::new(),
         container_name: None,

@@ -69,6 +69,14 @@ fn resolved_once(site: &Site, (end, hop): Asked, names: &Names, home: &Machine, 
                 .note(replicas.span, format!("{} is scaled here", name(machine)))
                 .help(help);
         }
+        _ if machine.replaced_alone.is_some() => {
+            let message = format!("{} keeps asking `{asked}` at its old address after a deploy", product(site, hop));
+            let finding = findings.warning(end.place, message);
+            finding.label(label).help(help);
+            if let Some(place) = machine.replaced_alone {
+                finding.note(place, format!("this replaces {} and leaves {} running", name(machine), name(home)));
+            }
+        }
         _ => {
             let message = format!("`{asked}` may have another address after its next deploy");
             findings.advice(end.place, message).label(label).help(help);

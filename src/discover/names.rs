@@ -66,6 +66,10 @@ pub const FILES: &[Known] = &[
     small("*.template", "template", MEGABYTE),
     small("*.tmpl", "template", MEGABYTE),
     small("*.sh", "shell", 64 << 10),
+    // Where people write how they deploy.
+    small("*.md", "text", 64 << 10),
+    small("makefile", "make", 64 << 10),
+    small("justfile", "just", 64 << 10),
 ];
 
 /// Everything below a folder of such a name belongs to a proxy, whatever it is called.

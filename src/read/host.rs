@@ -83,6 +83,7 @@ fn machine(place: Span, open: &str) -> Machine {
         probe: None,
         image_has_probe: None,
         slow_start: None,
+        replaced_alone: None,
         replicas: None,
         tools: Vec::new(),
         container_name: None,

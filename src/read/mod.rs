@@ -5,6 +5,7 @@ pub mod app;
 pub mod catalogue;
 pub mod compose;
 pub mod container;
+pub mod deploys;
 pub mod envsubst;
 pub mod generated;
 pub mod glob;
@@ -32,7 +33,6 @@ use crate::read::catalogue::image::reference;
 use crate::read::compose::model::Project;
 use crate::read::image::Base;
 use crate::read::process::listening;
-use crate::read::stack::Stacks;
 use crate::read::trees::Trees;
 use crate::site::Site;
 use crate::site::machine::MachineId;
@@ -85,7 +85,8 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     let somewhere = projects.iter().find_map(stack::place_of).unwrap_or(Span { file: FileId(0), start: 0, end: 0 });
     site.machines.push(host::unseen(somewhere));
     let roots = host::roots(sources, &|_| false);
-    let Stacks { containers, .. } = &stack::read(site, sources, projects, host, roots.first().map(String::as_str));
+    let stacks = stack::read(site, sources, projects, host, roots.first().map(String::as_str));
+    let containers = &stacks.containers;
     let mut nginx_trees = Vec::new();
     for (id, container) in containers {
         let version = nginx_version(container);
@@ -110,6 +111,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         }
     }
     generated::read(site, containers);
+    deploys::read(site, sources, projects, &stacks);
     for project in projects {
         let (own, others): (Vec<Problem>, Vec<Problem>) =
             project.problems.iter().cloned().partition(|problem| project.files.contains(&problem.span.file));

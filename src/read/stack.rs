@@ -251,6 +251,7 @@ impl Placed<'_, '_> {
             probe,
             image_has_probe,
             slow_start: container.started.slow.clone(),
+            replaced_alone: None,
             replicas: replicas(service),
             container_name: service.container_name.as_ref().map(Text::spanned),
             users: Vec::new(),

@@ -54,6 +54,8 @@ pub struct Machine {
     pub image_has_probe: Option<bool>,
     /// A command that takes long and that its start script runs to the end before the program that listens.
     pub slow_start: Option<Spanned<String>>,
+    /// A deploy command that replaces it and leaves the proxies in front of it running.
+    pub replaced_alone: Option<Span>,
     /// How many of it run, where that is written.
     pub replicas: Option<Spanned<u64>>,
     /// Programs that are known to be there or not to be there.
