@@ -70,7 +70,7 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
         answers: ANSWERS,
         version: setup.version,
         user: user.map(|word| Spanned::new(word.value().into_owned(), word.span())),
-        complete: loaded.incomplete.is_none(),
+        complete: loaded.incomplete.is_none() && (setup.machine.is_some() || is_main(&top)),
     });
     for (place, path) in &loaded.missing {
         site.troubles.push(Trouble::IncludeMissing { place: *place, path: path.clone(), machine: setup.machine });
@@ -84,6 +84,11 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
     let trees = loaded.trees.clone();
     let includes = loaded.patterns.clone();
     Reading { proxy, listening: Listening { listeners, open: loaded.incomplete.clone() }, trees, includes }
+}
+
+/// A file that nobody loads and that has none of these is a part of another one.
+fn is_main(top: &[DirectiveRef<'_>]) -> bool {
+    top.iter().any(|item| matches!(&*item.name(), "http" | "stream" | "events"))
 }
 
 /// What is defined once for all servers of `http`, or of `stream`.

@@ -197,6 +197,15 @@ enum Family {
     Both,
 }
 
+impl Family {
+    fn of(address: IpAddr) -> Family {
+        match address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
+}
+
 /// The site with everything that is looked up more than once.
 struct Index<'s> {
     site: &'s Site,
@@ -342,19 +351,30 @@ impl<'s> Index<'s> {
         if let Host::Name(_) = host.value
             && resolvers.is_some_and(Vec::is_empty)
         {
-            return Reach::NoResolver;
+            return self.no_resolver(hop);
         }
         let own = match &host.value {
-            Host::Address(address) => address.is_loopback(),
-            Host::Name(name) => is_localhost(name),
+            Host::Address(address) if address.is_loopback() => Some(Family::of(*address)),
+            Host::Name(name) if is_localhost(name) => Some(Family::Both),
+            _ => None,
         };
-        if own && let Some((listen, route)) = self.comes_back(hop, port.number) {
+        if let Some(family) = own
+            && let Some((listen, route)) = self.comes_back(hop, Arrival::Loopback(family), port.number)
+        {
             return Reach::Loop { listen, route };
         }
         match &host.value {
             Host::Address(address) if !address.is_loopback() && !is_private(*address) => Reach::Leaves,
-            Host::Name(name) if !own && looks_public(name) => Reach::Leaves,
+            Host::Name(name) if own.is_none() && looks_public(name) => Reach::Leaves,
             _ => Reach::undecided("no machine is seen to load this config"),
+        }
+    }
+
+    /// A name server that holds for the whole proxy may be named in a part of its config that is not visible.
+    fn no_resolver(&self, hop: &Hop) -> Reach {
+        match self.site.proxy(hop.proxy).complete {
+            true => Reach::NoResolver,
+            false => Reach::undecided("a part of the config that is not visible may name a name server"),
         }
     }
 
@@ -366,7 +386,7 @@ impl<'s> Index<'s> {
         port: &Port,
         resolvers: &[Spanned<String>],
     ) -> Reach {
-        let Some(first) = resolvers.first() else { return Reach::NoResolver };
+        let Some(first) = resolvers.first() else { return self.no_resolver(hop) };
         if resolvers.iter().any(|resolver| asks_docker(&resolver.value)) && home.kind == Kind::Container {
             return self.reach_name(hop, home, name, port.number);
         }
@@ -512,7 +532,7 @@ impl<'s> Index<'s> {
 
     fn reach_address(&self, hop: &Hop, home: &'s Machine, address: IpAddr, port: u16) -> Reach {
         if address.is_loopback() || address.is_unspecified() {
-            let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+            let family = Family::of(address);
             return self.reach_own_loopback(hop, home, family, port);
         }
         if let Some(machine) = self.addresses.get(&address) {
@@ -525,7 +545,7 @@ impl<'s> Index<'s> {
     }
 
     fn reach_own_loopback(&self, hop: &Hop, home: &'s Machine, family: Family, port: u16) -> Reach {
-        if let Some((listen, route)) = self.comes_back(hop, port) {
+        if let Some((listen, route)) = self.comes_back(hop, Arrival::Loopback(family), port) {
             return Reach::Loop { listen, route };
         }
         if self.site.machine(home.stack).kind == Kind::Host {
@@ -538,7 +558,7 @@ impl<'s> Index<'s> {
         let stack = self.site.machine(machine).stack;
         if let Some(home) = self.site.home(hop)
             && home.stack == stack
-            && let Some((listen, route)) = self.comes_back(hop, port)
+            && let Some((listen, route)) = self.comes_back(hop, Arrival::Network, port)
         {
             return Reach::Loop { listen, route };
         }
@@ -728,14 +748,17 @@ impl<'s> Index<'s> {
 
     /// The listen and the route by which a request that the hop sends to this port of its own machine comes back to
     /// the hop's own route.
-    fn comes_back(&self, hop: &Hop, port: u16) -> Option<(Span, usize)> {
+    fn comes_back(&self, hop: &Hop, arrival: Arrival, port: u16) -> Option<(Span, usize)> {
         let route_number = hop.route?;
         let route = &self.site.routes[route_number];
         let own = route.server?;
         let listens_there = |number: usize| {
-            self.site.servers[number].listens.iter().find(
-                |listen| matches!(&listen.endpoint, Endpoint::Tcp { port: bound, .. } if *bound == port && !listen.udp),
-            )
+            self.site.servers[number].listens.iter().find(|listen| match &listen.endpoint {
+                Endpoint::Tcp { bind, port: bound } => {
+                    *bound == port && !listen.udp && matches!(accepts(*bind, arrival), Accepts::Yes)
+                }
+                Endpoint::Unix { .. } => false,
+            })
         };
         let listen = listens_there(own)?;
         let tls = matches!(hop.protocol.value, Protocol::Https | Protocol::Http2Tls);
