@@ -1,5 +1,6 @@
 //! A data file whose entries are parsed when somebody asks for them, since a run needs a handful of some hundreds.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
@@ -8,6 +9,14 @@ use serde::de::DeserializeOwned;
 /// separated by commas, alone on its line; its value is indented below it.
 pub struct Entries<T> {
     entries: Vec<Entry<T>>,
+    by_first_word: OnceLock<FirstWords>,
+}
+
+/// Names with the number of their entry, found by their first word.
+#[derive(Default)]
+struct FirstWords {
+    plain: HashMap<&'static str, Vec<(usize, &'static str)>>,
+    patterns: Vec<(usize, &'static str)>,
 }
 
 pub struct Entry<T> {
@@ -40,7 +49,25 @@ impl<T: DeserializeOwned> Entries<T> {
         if let Some(last) = entries.last_mut() {
             last.body = &yaml[body_start..];
         }
-        Entries { entries }
+        Entries { entries, by_first_word: OnceLock::new() }
+    }
+
+    /// The names that begin with this word, then those whose first word is a pattern; each with its entry.
+    pub fn named(&self, first: &str) -> impl Iterator<Item = (&'static str, &Entry<T>)> {
+        let words = self.by_first_word.get_or_init(|| {
+            let mut words = FirstWords::default();
+            let names = self.entries.iter().enumerate();
+            for (number, name) in names.flat_map(|(number, entry)| entry.names.iter().map(move |name| (number, *name)))
+            {
+                match name.split(' ').next().unwrap_or(name) {
+                    start if start.contains('*') => words.patterns.push((number, name)),
+                    start => words.plain.entry(start).or_default().push((number, name)),
+                }
+            }
+            words
+        });
+        let plain = words.plain.get(first).into_iter().flatten();
+        plain.chain(&words.patterns).map(|(number, name)| (*name, &self.entries[*number]))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Entry<T>> {

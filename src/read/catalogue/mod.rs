@@ -164,20 +164,17 @@ fn find<T: serde::de::DeserializeOwned>(entries: &'static Entries<T>, words: &[&
     let first = words.first()?;
     let first = first.rsplit('/').next().unwrap_or(first);
     let mut best: Option<(usize, bool, Vec<usize>, &'static entries::Entry<T>)> = None;
-    for entry in entries.iter() {
-        for name in &entry.names {
-            let mut parts = name.split(' ');
-            let Some(start) = parts.next() else { continue };
-            let exact = start == first;
-            if !(exact || start.contains('*') && matches(start, first)) {
-                continue;
-            }
-            let Some(found) = following(parts, words) else { continue };
-            let better =
-                best.as_ref().is_none_or(|(length, was_exact, ..)| (found.len(), exact) > (*length, *was_exact));
-            if better {
-                best = Some((found.len(), exact, found, entry));
-            }
+    for (name, entry) in entries.named(first) {
+        let mut parts = name.split(' ');
+        let Some(start) = parts.next() else { continue };
+        let exact = start == first;
+        if !exact && !matches(start, first) {
+            continue;
+        }
+        let Some(found) = following(parts, words) else { continue };
+        let better = best.as_ref().is_none_or(|(length, was_exact, ..)| (found.len(), exact) > (*length, *was_exact));
+        if better {
+            best = Some((found.len(), exact, found, entry));
         }
     }
     let (_, _, words, entry) = best?;
