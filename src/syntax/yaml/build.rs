@@ -7,6 +7,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span as EventSpan};
 
 use crate::source::Text;
 use crate::syntax::Problem;
+use crate::syntax::yaml::message;
 use crate::syntax::yaml::{DEPTH, Document, Entry, Item, Kind, LARGE, Map, Node, Place, Stored, Style};
 
 /// How many entries `<<` may copy in one text; people stay below a thousand.
@@ -65,9 +66,7 @@ impl Builder {
                 Ok((event, span)) => self.event(event, &span, source),
                 Err(error) => {
                     let at = error.marker().byte_offset().unwrap_or(source.len());
-                    let words = error.info();
-                    let message = if words.contains("recursion limit") { "too deep to be read" } else { &words };
-                    self.fail(at, message, source);
+                    self.fail(at, &message::of(&error), source);
                     // The parser may have read further documents by then; what it cannot find is left out.
                     if !matches!(parser.proceed_next_document(), Ok(true)) {
                         break;
