@@ -107,7 +107,9 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
 fn read_services(reader: &mut Reader<'_, '_>, top: &Node, active_profiles: &[String]) -> Vec<model::Service> {
     let Some(node) = top.get("services") else { return Vec::new() };
     let Some(map) = node.map() else {
-        reader.loader.problem(node.span, "`services` is a mapping of names to services".to_owned());
+        if !reader.loader.unreadable {
+            reader.loader.problem(node.span, "`services` is a mapping of names to services".to_owned());
+        }
         reader.loader.unreadable = true;
         return Vec::new();
     };

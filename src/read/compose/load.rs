@@ -188,7 +188,7 @@ impl<'d> Loader<'d> {
                 wrong = Some(root.span());
             }
         }
-        if let Some(span) = wrong {
+        if let Some(span) = wrong.filter(|_| !document.is_broken()) {
             self.problem(span, "a compose file is a mapping: `services:` and its like".to_owned());
             self.unreadable = true;
         }

@@ -408,3 +408,22 @@ fn hostile_projects_end() {
         ]);
     }
 }
+
+#[test]
+fn every_beginning_of_a_project_is_read() {
+    let base = "x-a: &a {restart: always}\nservices:\n  web:\n    <<: *a\n    image: ${I:-shop}:1\n    ports: ['127.0.0.1:80:80', {target: 81, published: '82'}]\n    \
+                environment: [A=1, B]\n    volumes: ['./c:/c:ro', {type: bind, source: ./d, target: /d}]\n    extends: {file: second.yml, service: api}\n    \
+                depends_on: {api: {condition: service_healthy}}\n    networks: {n: {aliases: [x]}}\n  api: {build: {context: ., args: {X: 1}}, profiles: [p]}\nnetworks: {n: {}}\n";
+    let over = "include: [third.yml]\nservices:\n  api:\n    ports: !override ['1:1']\n    healthcheck: {test: [CMD, 'x'], interval: 1m30s}\n    deploy: {resources: {limits: {memory: 1g}}}\n";
+    for end in 0..=base.len().max(over.len()) {
+        merged(&[&base[..end.min(base.len())], over]);
+        merged(&[base, &over[..end.min(over.len())]]);
+    }
+    for left_out in 0..base.lines().count() {
+        let rest: Vec<&str> =
+            base.lines().enumerate().filter(|(number, _)| *number != left_out).map(|(_, line)| line).collect();
+        merged(&[&rest.join("\n"), over]);
+    }
+    let (_, project) = merged(&[base, over, "services: {db: {image: d}}"]);
+    assert!(project.services.iter().any(|service| service.name.value == "db"));
+}

@@ -5,6 +5,12 @@ use granit_parser::{ErrorKind, ScanError};
 /// A sentence without a full stop. What hardly anybody writes is told in the parser's own words.
 pub fn of(error: &ScanError) -> String {
     let words = match error.kind() {
+        ErrorKind::UnexpectedCharacter { character: '\t' } => "a tab cannot indent: YAML takes blanks only",
+        ErrorKind::UnexpectedCharacter { character } => {
+            return format!("a value cannot begin with `{}`: quote it", character.escape_default());
+        }
+        ErrorKind::UnclosedFlowCollection { .. } => "this bracket is never closed",
+        ErrorKind::InvalidQuotedScalarIndent => "the quote above is never closed",
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
