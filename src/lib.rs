@@ -1,4 +1,16 @@
 //! Finds, before anything is deployed, the proxied requests that will end in a 502 or 504.
+//!
+//! What always holds (tests/invariants.rs and tests/tidy.rs try it):
+//!
+//! 1. [`lint`] is a pure function of [`Sources`]: the same texts give the same findings in the same order. It touches no
+//!    disk, no clock and no network, and runs nothing.
+//! 2. Reading never fails. What cannot be read is a problem with a place; the rest still counts, and nothing is dropped
+//!    in silence.
+//! 3. Every value of a tree or of the site knows the text that it came from.
+//! 4. What the files do not say is a value ([`Reach::Undecided`], an open list of listeners), and no rule reports an error on it.
+//! 5. A finding points at text that its reader can edit; its notes may lie in other files.
+//! 6. One defect is one finding: causes silence their consequences.
+//! 7. Only `report` knows output formats; only `discover`, `judge`, `cli` and `main` touch the outside.
 
 pub mod allow;
 pub mod cli;
