@@ -392,10 +392,8 @@ impl<'d> Loader<'d> {
             let Some(written) = node.some_text() else { continue };
             match self.find(folder, written.as_str()) {
                 (_, Named::File(_, text)) => self.problems.extend(own.add(&text)),
-                (Some(path), Named::Absent) => {
-                    self.problem(written.whole(), format!("there is no file {path} with variables"));
-                }
-                _ => {}
+                // Files with variables are often kept out of repositories.
+                _ => self.incomplete = true,
             }
         }
         if env_files.is_empty()
