@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::read::catalogue;
 use crate::read::catalogue::image::ImageFacts;
 use crate::read::image::files::join;
-use crate::read::image::{Base, Image, StartForm, build};
+use crate::read::image::{Base, Change, Image, StartForm, build};
 use crate::read::machine_files::{MachineFiles, MountedFiles};
 use crate::read::process::{self, Process, Start, Started};
 use crate::read::snapshot::Tree as Snapshot;
@@ -62,7 +62,7 @@ pub struct Container<'s> {
 
 impl<'s> Container<'s> {
     pub fn of(sources: &'s Sources, blueprint: Blueprint) -> Container<'s> {
-        let image = blueprint.build.as_ref().and_then(|build| read_image(sources, build));
+        let mut image = blueprint.build.as_ref().and_then(|build| read_image(sources, build));
         let base = match (&blueprint.build, &image) {
             (None, _) => blueprint.image.clone(),
             (Some(_), Some(image)) => match &image.base {
@@ -73,6 +73,9 @@ impl<'s> Container<'s> {
         };
         let from_scratch = image.as_ref().is_some_and(|image| matches!(image.base, Base::Scratch));
         let facts = base.as_ref().and_then(|reference| catalogue::image(reference.as_str()));
+        if let Some(image) = &mut image {
+            place_changes(image, facts.as_ref().and_then(|facts| facts.directory.as_deref()).unwrap_or("/"));
+        }
         let image_place = base.as_ref().map_or(blueprint.place, Text::whole);
         let variables_are_open = blueprint.environment_is_open || (facts.is_none() && !from_scratch);
         let variables = variables(facts.as_ref(), image_place, image.as_ref(), blueprint.environment);
@@ -193,6 +196,30 @@ fn read_image(sources: &Sources, plan: &Build) -> Option<Image> {
     };
     let context = plan.context.as_deref()?;
     Some(build(sources, context, plan.dockerfile.as_ref()?, plan.target.as_deref(), &lookup))
+}
+
+/// Paths that a Dockerfile without `WORKDIR` names start in the working directory of the base image.
+fn place_changes(image: &mut Image, base: &str) {
+    let place = |path: &mut String| {
+        if !path.starts_with('/') {
+            *path = join(base, path);
+        }
+    };
+    for change in &mut image.changes {
+        match change {
+            Change::Copy { target, inside, .. } => {
+                place(target);
+                inside.iter_mut().for_each(place);
+            }
+            Change::Remove { path, .. }
+            | Change::Link { path, .. }
+            | Change::Write { path, .. }
+            | Change::Edit { path, .. }
+            | Change::MakeDirectory { path, .. }
+            | Change::Mode { path, .. } => place(path),
+            Change::Unknown { path, .. } => path.iter_mut().for_each(place),
+        }
+    }
 }
 
 fn variables(
