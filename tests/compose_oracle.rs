@@ -280,7 +280,8 @@ fn config_differences(project: &Project, config: &Value) -> Vec<String> {
         let name = project.name.clone().unwrap_or_default();
         for (field, found, wanted) in fields(service, wanted) {
             // The models were recorded under the project name `x`.
-            if found != wanted && found.to_string().replace(&name, "x") != wanted.to_string() {
+            let (shown, wanted_text) = (found.to_string().replace(&name, "x"), wanted.to_string());
+            if found != wanted && shown != wanted_text {
                 differences.push(format!("{}.{field}: {found}, wanted {wanted}", service.name));
             }
         }

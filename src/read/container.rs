@@ -179,7 +179,7 @@ impl<'s> Container<'s> {
         }
         let in_path =
             |folder: &&str| !matches!(self.files.find(&format!("{folder}/{tool}")), Found::Absent | Found::Unknown);
-        if ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].iter().any(|folder| in_path(folder)) {
+        if ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].iter().any(in_path) {
             return Some(true);
         }
         if self.files.empty {

@@ -61,9 +61,9 @@ fn bind_of(host: &str) -> Bind {
 
 fn ports(text: &str) -> impl Iterator<Item = u16> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (first.parse::<u16>(), last.parse::<u16>()) {
-        (Ok(first), Ok(last)) if first > 0 => first..=last.min(first.saturating_add(999)),
-        // An empty range.
-        _ => 1..=0,
-    }
+    let range = match (first.parse::<u16>(), last.parse::<u16>()) {
+        (Ok(first), Ok(last)) if first > 0 => Some(first..=last.min(first.saturating_add(999))),
+        _ => None,
+    };
+    range.into_iter().flatten()
 }
