@@ -9,7 +9,7 @@ use crate::site::machine::{
 };
 use crate::site::machine::{Network, Published, Start};
 use crate::site::proxy::{
-    Answers, Hop, Host, Port, Proxy, ProxyId, Resolution, Target, TlsClient, To, UnknownName, Waits,
+    Answers, Buffers, Hop, Host, Port, Proxy, ProxyId, Resolution, Reuse, Target, TlsClient, To, UnknownName, Waits,
 };
 use crate::site::reach;
 use crate::source::{FileId, Span, Spanned};
@@ -120,6 +120,8 @@ pub fn hop(site: &mut Site, machine: MachineId, host: &str, port: u16) {
         uri: None,
         keeps_host: false,
         waits: Waits::default(),
+        reuse: Reuse::default(),
+        buffers: Buffers::default(),
         tls: TlsClient::default(),
         has_fallback: false,
     });

@@ -46,7 +46,10 @@ pub mod target {
     mod words;
 }
 pub mod timeout {
+    pub mod keepalive_race;
+    pub mod order;
     pub mod too_low;
+    mod words;
 }
 pub mod words;
 
@@ -73,6 +76,8 @@ pub const ALL: &[Rule] = &[
     socket::not_shared::RULE,
     socket::bad_address::RULE,
     timeout::too_low::RULE,
+    timeout::order::RULE,
+    timeout::keepalive_race::RULE,
     lifecycle::start_order::RULE,
     lifecycle::healthcheck::RULE,
     lifecycle::missing_env::RULE,

@@ -1,9 +1,12 @@
 //! Waits that are so short that ordinary requests fail.
 
+use super::words::{duration, is_longer};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::site::Site;
+use crate::site::backend::{AtTheEnd, Backend};
 use crate::site::proxy::{Hop, To, Wait};
+use crate::site::reach::Reach;
 
 pub const RULE: Rule = Rule { id: "timeout/too-low", doc: include_str!("too_low.md"), check };
 
@@ -24,6 +27,27 @@ fn check(site: &Site, findings: &mut Findings) {
         judge(hop.waits.send.as_ref(), ANSWER, "the backend takes nothing", slow, findings);
         judge(hop.waits.read.as_ref(), ANSWER, "the backend says nothing", slow, findings);
     }
+    for (end, hop) in site.ends() {
+        let Reach::Delivered(id) = end.reach else { continue };
+        let Some(backend) = site.backend(id) else { continue };
+        below_the_backend(site, hop, backend, findings);
+    }
+}
+
+/// The backend is explicitly given more time for its work, and nothing there ends it: see `timeout/order` for the rest.
+fn below_the_backend(site: &Site, hop: &Hop, backend: &Backend, findings: &mut Findings) {
+    let Some(Wait { seconds, setting, written: Some(place) }) = &hop.waits.read else { return };
+    let Some(limit) = backend.first_limit() else { return };
+    let given = limit.written && limit.at_the_end == AtTheEnd::GoesOn;
+    if !given || *seconds < ANSWER || !is_longer(limit.seconds, *seconds) {
+        return;
+    }
+    let allowed = duration(limit.seconds);
+    let message = format!("`{setting}` is only {}, and {} is given {allowed}", duration(*seconds), backend.program);
+    let finding = findings.warning(*place, message);
+    finding.label(format!("{} for work that takes longer", site.proxy(hop.proxy).answers.slow));
+    finding.note(limit.place, format!("its work may take {allowed}: `{}`", limit.setting));
+    finding.help(format!("give it at least {allowed}"));
 }
 
 /// Over UDP a short wait only ends a session that is over.
@@ -53,8 +77,4 @@ fn judge(wait: Option<&Wait>, least: f64, when: &str, status: &str, findings: &m
     } else {
         finding.help(format!("give it at least {least} s"));
     }
-}
-
-fn duration(seconds: f64) -> String {
-    if seconds < 1.0 { format!("{} ms", (seconds * 1000.0).round()) } else { format!("{seconds} s") }
 }

@@ -8,8 +8,8 @@ use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Protocol};
 use crate::site::machine::MachineId;
 use crate::site::proxy::{
-    Answers, Hop, Host, Listen, Port, Proxy, ProxyId, Resolution, Route, RoutePath, Target, TlsClient, To, UnknownName,
-    VirtualServer, Waits,
+    Answers, Buffers, Hop, Host, Listen, Port, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Target, TlsClient,
+    To, UnknownName, VirtualServer, Waits,
 };
 use crate::source::{Lookup, Span, Spanned, Text};
 
@@ -108,6 +108,8 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable
         uri: None,
         keeps_host: true,
         waits: Waits::default(),
+        reuse: Reuse::default(),
+        buffers: Buffers::default(),
         tls: TlsClient::default(),
         has_fallback: false,
     });

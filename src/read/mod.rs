@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod app;
+pub mod backends;
 pub mod catalogue;
 pub mod compose;
 pub mod container;
@@ -91,6 +92,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     for (id, container) in containers {
         let version = nginx_version(container);
         let read = running::read(site, trees, *id, container, version);
+        backends::read(site, *id, container);
         troubles::leftovers(site, trees, container);
         troubles::not_loaded(site, trees, *id, container, &read);
         nginx_trees.extend(read.into_iter().flat_map(|read| read.trees));

@@ -2,7 +2,8 @@
 //!
 //! Facts are from the documentation at nginx.org/en/docs, and were measured on nginx 1.22 to 1.29 where it is silent.
 
-mod duration;
+mod answers;
+pub mod duration;
 mod listen;
 mod load;
 mod pass;
@@ -11,6 +12,7 @@ mod scope;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::read::nginx::answers::{KEEPS_BY_ITSELF, buffers, reuse};
 use crate::read::nginx::duration::seconds;
 use crate::read::nginx::listen::listen;
 pub use crate::read::nginx::load::{Files, Include};
@@ -21,8 +23,8 @@ use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
 use crate::site::machine::MachineId;
 use crate::site::proxy::{
-    Answers, Group, Hop, Listen, Proxy, ProxyId, Resolution, Route, RoutePath, Server, TlsClient, To, UnknownName,
-    VirtualServer, Wait, Waits,
+    Answers, Group, Hop, Listen, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Server, TlsClient, To,
+    UnknownName, VirtualServer, Wait, Waits,
 };
 use crate::site::trouble::Trouble;
 use crate::source::{Span, Spanned};
@@ -197,6 +199,10 @@ impl<'l> Walk<'l, '_> {
                 _ => {}
             }
         }
+        let keeps = self.site.proxy(self.proxy).version.is_some_and(|version| version >= KEEPS_BY_ITSELF);
+        if keeps && group.keepalive.is_none() {
+            group.keepalive = Some(Spanned::new(32, group.name.span));
+        }
         let unread = self.loaded.incomplete.is_some() && block.children().any(|item| item.name() == "include");
         group.open |= unread;
         group
@@ -313,6 +319,12 @@ impl<'l> Walk<'l, '_> {
             uri: None,
             keeps_host: settings.keeps_host(),
             waits: settings.waits(),
+            reuse: if stream {
+                Reuse::Unknown
+            } else {
+                reuse(scope, family.prefix, self.site.proxy(self.proxy).version)
+            },
+            buffers: buffers(scope, family.prefix, stream),
             tls: settings.tls(),
             has_fallback: has_fallback(scope),
         };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::read::backends;
 use crate::read::compose::model::{
     self, Attachment as Joined, CommandForm, Content, Dockerfile, HostPath, MountKind, NetworkMode, Project, Service,
 };
@@ -60,6 +61,8 @@ pub fn read<'s>(
             let container = Container::of(sources, place.blueprint(service));
             let machine = place.machine(service, id, &container, &stacks);
             site.machines.push(machine);
+            let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
+            site.memory.extend(limit.map(|limit| backends::memory(id, limit, &container)));
             stacks.containers.push((id, container));
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Readers fill a [`Site`]; [`reach`] follows every hop once; rules read it. No product is known by name here.
 
+pub mod backend;
 pub mod listener;
 pub mod machine;
 pub mod proxy;
@@ -9,6 +10,7 @@ pub mod reach;
 pub mod sockets;
 pub mod trouble;
 
+use crate::site::backend::{Backend, Memory};
 use crate::site::listener::Listener;
 use crate::site::machine::{Machine, MachineId, Network};
 use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, VirtualServer};
@@ -25,6 +27,10 @@ pub struct Site {
     pub routes: Vec<Route>,
     pub groups: Vec<Group>,
     pub hops: Vec<Hop>,
+    /// What is known of those who listen, apart from where.
+    pub backends: Vec<Backend>,
+    /// Machines whose memory is limited.
+    pub memory: Vec<Memory>,
     /// Where each hop ends, one for every server that it may choose; filled by [`reach::follow`].
     pub ends: Vec<End>,
     /// What readers met on the way that no picture of hops can hold.
@@ -42,6 +48,11 @@ impl Site {
 
     pub fn listener(&self, id: ListenerId) -> &Listener {
         &self.machine(id.machine).listening.listeners[id.index]
+    }
+
+    /// The process or pool behind a listener.
+    pub fn backend(&self, id: ListenerId) -> Option<&Backend> {
+        self.backends.iter().find(|it| it.machine == id.machine && it.listeners.contains(&id.index))
     }
 
     /// Every end with its hop.

@@ -121,6 +121,8 @@ pub struct Hop {
     /// The request's own Host is passed on: the target sees the name that the visitor asked for.
     pub keeps_host: bool,
     pub waits: Waits,
+    pub reuse: Reuse,
+    pub buffers: Buffers,
     pub tls: TlsClient,
     /// A failing answer is caught by a page or another location.
     pub has_fallback: bool,
@@ -214,7 +216,8 @@ pub struct Group {
     pub servers: Vec<Server>,
     /// Some of its contents could not be read.
     pub open: bool,
-    /// How many idle connections are kept to the servers, and for how many seconds.
+    /// How many idle connections are kept to the servers, and for how many seconds; where the number is the default,
+    /// its place is the group's name.
     pub keepalive: Option<Spanned<u64>>,
     pub keepalive_timeout: Option<Spanned<f64>>,
 }
@@ -256,6 +259,32 @@ pub struct Wait {
     pub setting: String,
     /// `None`: the program's default.
     pub written: Option<Span>,
+}
+
+/// Whether a connection may serve another request, as far as what the proxy sends decides it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    #[default]
+    Unknown,
+    /// Its requests leave the connection open.
+    Asked,
+    /// Its requests ask to close it, for this reason; where it is written, if it is.
+    Refused { why: String, place: Option<Span> },
+}
+
+/// What an answer is taken into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Buffers {
+    /// The setting for the header of an answer, to be quoted; empty where there is none.
+    pub header_setting: String,
+    /// Bytes for the header of an answer; `None`: the proxy's default, a page of memory.
+    pub header: Option<Spanned<u64>>,
+    /// How many buffers for the rest, and the bytes of each.
+    pub body: Option<Spanned<(u64, u64)>>,
+    /// The sizes contradict each other, and the proxy refuses to start: where, and why.
+    pub refused: Option<Spanned<String>>,
+    /// Settings beside the target that count for another kind of target only, with the setting that counts here.
+    pub misplaced: Vec<(Spanned<String>, String)>,
 }
 
 /// How the proxy behaves as a TLS client.

@@ -57,7 +57,13 @@ pub struct Entry {
     /// No call that listens was found, neither here nor in the modules that could be read: the framework's own settings
     /// decide, or something else does.
     pub silent: bool,
+    /// It is written in JavaScript, and nothing in it hints at another server than that of Node.js, or at other waits.
+    pub is_plain_node: bool,
 }
+
+/// What shows that a JavaScript program has other waits than the server of Node.js: frameworks and runtimes with their
+/// own, and the setting itself.
+const OTHER_WAITS: &[&str] = &["fastify", "Fastify", "Bun.", "Deno.", "uWebSockets", "keepAliveTimeout"];
 
 /// Modules are followed this deep.
 const DEEPEST: usize = 3;
@@ -69,9 +75,11 @@ pub fn entry(file: &EntryFile, surroundings: &Surroundings) -> Entry {
     let mut unread: Option<String> = None;
     let mut seen = BTreeSet::from([file.path.to_owned()]);
     let mut level = vec![(file.path.to_owned(), file.text.clone())];
+    let mut is_plain_node = file.language == Language::JavaScript;
     for depth in 0..=DEEPEST {
         let mut next = Vec::new();
         for (path, text) in &level {
+            is_plain_node &= !OTHER_WAITS.iter().any(|name| text.as_str().contains(name));
             let program = Program::new(path, text, file.language, file.arguments, surroundings, &effort);
             let program = if depth == 0 { program } else { program.as_module() };
             collect(&program, &mut collected);
@@ -101,7 +109,7 @@ pub fn entry(file: &EntryFile, surroundings: &Surroundings) -> Entry {
         });
     }
     let listening = Listening { listeners: collected.listeners, open: collected.open };
-    Entry { listening, anywhere: collected.anywhere, waits: collected.waits, silent }
+    Entry { listening, anywhere: collected.anywhere, waits: collected.waits, silent, is_plain_node }
 }
 
 fn collect(program: &Program, collected: &mut Collected) {

@@ -40,6 +40,24 @@ pub struct Program {
     pub keepalive: Option<Amount>,
     /// Processes.
     pub workers: Option<Amount>,
+    /// Each of its processes works on one request at a time, and is killed with it, as long as each of these is not there
+    /// or has the value of its `when`. Otherwise `timeout` is how long a process may give no sign of life.
+    pub single: Option<Vec<Mover>>,
+    /// A process is killed at its `timeout` even when it works on several requests.
+    pub kills: bool,
+    /// The headers of its answers are known to be large.
+    pub large_headers: Vec<LargeHeaders>,
+}
+
+/// Why the headers of a program's answers are large.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LargeHeaders {
+    /// A sentence without a dot: "Magento names the tags of its cache in a header".
+    pub why: String,
+    /// It holds when one of these is there; always, when there is none.
+    #[serde(default)]
+    pub when: Vec<Mover>,
 }
 
 /// A socket besides the first.
@@ -92,6 +110,8 @@ pub struct Mover {
     pub on: Option<String>,
     /// It counts only when it has this value.
     pub when: Option<String>,
+    /// A wait that is given without a unit counts milliseconds, not seconds.
+    pub milliseconds: bool,
     /// Each time it is given it adds a socket; otherwise the last one counts.
     pub repeats: bool,
     /// The socket speaks this once the mover is there.

@@ -97,20 +97,9 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         }
     }
 
-    /// What a mover is given, in the order in which it is written.
+    /// What a mover is given, in the order in which it is written, and with the value of its `when`.
     pub fn given(&self, mover: &Mover) -> Vec<Given> {
-        let mut given = if let Some(flags) = &mover.flag {
-            let takes_value = !matches!(mover.is, Meaning::Tls | Meaning::Off) || mover.when.is_some();
-            self.flags_of(mover, flags, takes_value)
-        } else if let Some(names) = &mover.variable {
-            self.variable(names).into_iter().collect()
-        } else if let Some(keys) = &mover.key {
-            self.keys(keys)
-        } else if let Some(number) = mover.argument {
-            self.positional(number).into_iter().collect()
-        } else {
-            Vec::new()
-        };
+        let mut given = self.given_anyhow(mover);
         if let Some(wanted) = &mover.when {
             given.retain(|one| match one {
                 Given::Value(text) => wanted.split(' ').any(|value| text.as_str().eq_ignore_ascii_case(value)),
@@ -122,6 +111,53 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
             given.drain(..given.len() - 1);
         }
         given
+    }
+
+    fn given_anyhow(&self, mover: &Mover) -> Vec<Given> {
+        let given = if let Some(flags) = &mover.flag {
+            let takes_value = !matches!(mover.is, Meaning::Tls | Meaning::Off) || mover.when.is_some();
+            self.flags_of(mover, flags, takes_value)
+        } else if let Some(names) = &mover.variable {
+            self.variable(names).into_iter().collect()
+        } else if let Some(keys) = &mover.key {
+            self.keys(keys)
+        } else if let Some(number) = mover.argument {
+            self.positional(number).into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        given
+    }
+
+    /// Each of its processes works on one request at a time (`Program::single`); `None`: that is not visible.
+    pub fn is_single(&self) -> Option<bool> {
+        let single = self.program.single.as_ref().filter(|_| self.hidden_options.is_none())?;
+        let mut known = Some(true);
+        for mover in single {
+            let Some(last) = self.given_anyhow(mover).pop() else { continue };
+            let wanted = mover.when.as_deref().unwrap_or("");
+            match last {
+                Given::Value(text) if wanted.split(' ').any(|value| text.as_str().eq_ignore_ascii_case(value)) => {}
+                Given::Value(_) | Given::Bare(_) => return Some(false),
+                Given::Unknown(..) => known = None,
+            }
+        }
+        known
+    }
+
+    /// Why the headers of its answers are large, and where that is seen.
+    pub fn large_headers(&self) -> Option<Spanned<String>> {
+        self.program.large_headers.iter().find_map(|it| {
+            let place = match it.when.as_slice() {
+                [] => self.process.place,
+                when => when.iter().flat_map(|mover| self.given(mover)).find_map(|given| match given {
+                    Given::Value(text) => Some(text.whole()),
+                    Given::Bare(place) => Some(place),
+                    Given::Unknown(..) => None,
+                })?,
+            };
+            Some(Spanned::new(it.why.clone(), place))
+        })
     }
 
     pub fn flags(&self, names: &str, takes_value: bool) -> Vec<Given> {
@@ -259,12 +295,20 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         access
     }
 
+    /// The name of what sets a number: of the mover that is there, else of the strongest.
+    pub fn name_of(&self, amount: &Amount) -> String {
+        let given = amount.movers.iter().find(|mover| !self.given(mover).is_empty()).or(amount.movers.first());
+        let names = given.and_then(|it| it.flag.as_deref().or(it.key.as_deref()).or(it.variable.as_deref()));
+        let longest = names.unwrap_or_default().split(' ').max_by_key(|name| name.len());
+        longest.unwrap_or_default().trim_end_matches('=').to_owned()
+    }
+
     /// What a number is set to.
     pub fn amount(&self, amount: &Amount) -> Set {
         for mover in &amount.movers {
             match self.given(mover).pop() {
                 Some(Given::Value(text)) => {
-                    let value = text.as_str().trim().parse().ok();
+                    let value = number(text.as_str(), mover.milliseconds);
                     return value.map_or(Set::Unknown, |value| Set::Written(Spanned::new(value, text.whole())));
                 }
                 Some(Given::Unknown(..)) => return Set::Unknown,
@@ -273,6 +317,23 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         }
         amount.default.filter(|_| self.hidden_options.is_none()).map_or(Set::Unknown, Set::Default)
     }
+}
+
+/// `30`, `30s`, `2m`, `500ms`, `PT30S`, in whole seconds, at least 1 for what is not 0. `None`: none of these.
+fn number(text: &str, milliseconds: bool) -> Option<u32> {
+    let text = text.trim();
+    let text = text.strip_prefix("PT").map_or_else(|| text.to_owned(), str::to_ascii_lowercase);
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
+    let amount: u64 = text[..digits].replace('_', "").parse().ok()?;
+    let thousandths = match text[digits..].trim() {
+        "" if milliseconds => 1,
+        "" | "s" | "seconds" => 1000,
+        "ms" => 1,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    u32::try_from(amount.checked_mul(thousandths)?.div_ceil(1000)).ok()
 }
 
 /// A number of a process: a wait in seconds, a count.

@@ -1,5 +1,6 @@
 //! Where a process listens: the catalogue's default, moved by what the command, the variables and the files say.
 
+use crate::read::app::javascript::sources_of_build;
 use crate::read::app::php_fpm;
 use crate::read::app::tokens::Language;
 use crate::read::app::{self, EntryFile};
@@ -95,14 +96,27 @@ pub fn entry(process: &Process, surroundings: &Surroundings) -> Option<app::Entr
         "ruby" => Language::Ruby,
         _ => return None,
     };
-    let Found::File(text) = (surroundings.file)(&entry.path) else { return None };
+    let Some((path, text)) = source(&entry.path, surroundings) else { return None };
     let all_known = process.arguments.iter().all(|argument| argument.complete);
     let arguments: Vec<Text> = process.arguments.iter().map(|argument| argument.text.clone()).collect();
-    let file =
-        EntryFile { path: &entry.path, text: &text, language, arguments: all_known.then_some(arguments.as_slice()) };
+    let file = EntryFile { path: &path, text: &text, language, arguments: all_known.then_some(arguments.as_slice()) };
     let variable = |name: &str| process.variable(name, surroundings);
     let inner = Surroundings { directory: &process.directory, variable: &variable, ..*surroundings };
-    Some(app::entry(&file, &inner))
+    let mut found = app::entry(&file, &inner);
+    if path != entry.path {
+        let why = || format!("`{}` is not in the tree, only what it is built from", process.name);
+        found.listening.open.get_or_insert_with(why);
+    }
+    Some(found)
+}
+
+/// The text of an entry file; of one that a build makes, the source that it is made from.
+fn source(path: &str, surroundings: &Surroundings) -> Option<(String, Text)> {
+    let read = |path: &str| match (surroundings.file)(path) {
+        Found::File(text) => Some((path.to_owned(), text)),
+        _ => None,
+    };
+    read(path).or_else(|| sources_of_build(path).iter().find_map(|source| read(source)))
 }
 
 /// How long a process waits, in seconds, and how many of it there are.

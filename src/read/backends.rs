@@ -1,0 +1,151 @@
+//! What the processes of a machine are limited to: how long they work, how long they keep connections, how much they take.
+
+mod memory;
+mod php;
+
+use std::ops::Range;
+
+use crate::read::app::listening::Wait;
+use crate::read::catalogue::program::{Amount, Program};
+use crate::read::container::Container;
+use crate::read::process::judged::{Judged, Set};
+use crate::read::process::{Process, listening};
+use crate::read::surroundings::Surroundings;
+use crate::site::Site;
+use crate::site::backend::{AtTheEnd, Backend, Limit};
+use crate::site::machine::MachineId;
+use crate::source::{Span, Spanned};
+
+pub use crate::read::backends::memory::memory;
+
+/// Seconds for which a server of Node.js keeps an idle connection (nodejs.org/api/http.html, `server.keepAliveTimeout`).
+const NODE_IDLE: f64 = 5.0;
+
+/// Adds what is known of every process whose listeners the machine has.
+pub fn read(site: &mut Site, id: MachineId, container: &Container<'_>) {
+    let owners = site.machine(id).listener_processes.clone();
+    for (number, process) in container.started.processes.iter().enumerate() {
+        let listeners: Vec<usize> = (0..owners.len()).filter(|listener| owners[*listener] == number).collect();
+        if listeners.is_empty() {
+            continue;
+        }
+        let found = container.with_surroundings(|surroundings| of_process(site, id, process, &listeners, surroundings));
+        site.backends.extend(found);
+    }
+}
+
+fn of_process(
+    site: &Site,
+    machine: MachineId,
+    process: &Process,
+    listeners: &[usize],
+    surroundings: &Surroundings<'_>,
+) -> Vec<Backend> {
+    let backend = Backend {
+        machine,
+        listeners: listeners.to_vec(),
+        program: format!("`{}`", process.name),
+        limits: Vec::new(),
+        idle: None,
+        workers: None,
+        large_headers: None,
+    };
+    if process.entry.is_some() {
+        let place =
+            listeners.first().map_or(process.place, |first| site.machine(machine).listening.listeners[*first].place);
+        return vec![of_code(backend, process, place, surroundings)];
+    }
+    let Some(program) = process.program else { return Vec::new() };
+    match program.reader.as_deref() {
+        Some("php-fpm") => php::pools(site, backend, process, program, surroundings),
+        Some(_) => Vec::new(),
+        None => vec![of_program(backend, process, program, surroundings)],
+    }
+}
+
+/// A program of the catalogue.
+fn of_program(mut backend: Backend, process: &Process, program: &Program, surroundings: &Surroundings<'_>) -> Backend {
+    let judged = Judged::new(process, program, surroundings);
+    let single = judged.is_single();
+    let amount = |amount: &Option<Amount>, at_the_end| limit(&judged, amount.as_ref()?, at_the_end);
+    let at_the_end = match (program.kills, single) {
+        (true, _) | (_, Some(true)) => AtTheEnd::Cut,
+        _ => AtTheEnd::GoesOn,
+    };
+    let timeout = amount(&program.timeout, at_the_end);
+    // Who may not be working on one request at a time is not believed to have the limit of those who are.
+    backend.limits.extend(timeout.filter(|limit| limit.written || at_the_end == AtTheEnd::Cut));
+    // A process that works on one request at a time closes each connection; where that is not visible, nothing is said.
+    let closes = program.single.is_some() && single != Some(false);
+    backend.idle = amount(&program.keepalive, AtTheEnd::Cut).filter(|_| !closes);
+    if let (Some(true), Some(Set::Written(workers))) =
+        (single, program.workers.as_ref().map(|workers| judged.amount(workers)))
+    {
+        backend.workers = Some(Spanned::new(u64::from(workers.value), workers.span));
+    }
+    backend.large_headers = judged.large_headers();
+    backend
+}
+
+fn limit(judged: &Judged<'_, '_, '_>, amount: &Amount, at_the_end: AtTheEnd) -> Option<Limit> {
+    let (seconds, place, written) = match judged.amount(amount) {
+        Set::Written(value) => (value.value, value.span, true),
+        Set::Default(value) => (value, judged.process.place, false),
+        Set::Unknown => return None,
+    };
+    let (seconds, setting) = (f64::from(seconds), judged.name_of(amount));
+    (seconds > 0.0).then_some(Limit { seconds, setting, place, written, at_the_end })
+}
+
+/// A program that is a file of this tree: what its code says. `place` is the call that listens.
+fn of_code(mut backend: Backend, process: &Process, place: Span, surroundings: &Surroundings<'_>) -> Backend {
+    let Some(code) = listening::entry(process, surroundings) else { return backend };
+    let written = |wait: &Wait, at_the_end| Limit {
+        seconds: wait.milliseconds as f64 / 1000.0,
+        setting: wait.name.clone(),
+        place: wait.place,
+        written: true,
+        at_the_end,
+    };
+    let named = |names: &[&str]| code.waits.iter().find(|wait| names.contains(&wait.name.as_str()));
+    // What Node.js does when they are over leaves the work going on; they say how long it is meant to take.
+    let limits = ["timeout", "requestTimeout"].iter().filter_map(|name| named(&[*name]));
+    backend.limits.extend(limits.map(|wait| written(wait, AtTheEnd::GoesOn)).filter(|limit| limit.seconds > 0.0));
+    let idle = named(&["keepAliveTimeout", "timeout_keep_alive"]);
+    backend.idle = match idle {
+        Some(wait) => Some(written(wait, AtTheEnd::Cut)).filter(|limit| limit.seconds > 0.0),
+        None if code.is_plain_node => Some(Limit {
+            seconds: NODE_IDLE,
+            setting: "keepAliveTimeout".to_owned(),
+            place,
+            written: false,
+            at_the_end: AtTheEnd::Cut,
+        }),
+        None => None,
+    };
+    backend
+}
+
+/// A whole number behind `name` in a text, with its unit: `512m` of `-Xmx512m`, and where both stand.
+fn number_behind(text: &str, name: &str) -> Option<(u64, String, Range<usize>)> {
+    let start = text.rfind(name)?;
+    let rest = &text[start + name.len()..];
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let unit = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+    let number = rest[..digits].parse().ok()?;
+    let end = start + name.len() + digits + unit;
+    Some((number, rest[digits..digits + unit].to_ascii_lowercase(), start..end))
+}
+
+/// Bytes of a number with one of the units `k`, `m`, `g`, `t`; without a unit it counts bytes.
+fn bytes(number: u64, unit: &str) -> Option<u64> {
+    let factor: u64 = match unit {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        "t" => 1 << 40,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}

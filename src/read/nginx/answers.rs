@@ -1,0 +1,130 @@
+//! What nginx takes answers into, and whether it lets a connection serve more than one request.
+
+use crate::read::nginx::scope::Scope;
+use crate::site::proxy::{Buffers, Reuse};
+use crate::source::Spanned;
+use crate::syntax::nginx::WordRef;
+
+/// The first version that keeps connections to a group by itself: it speaks HTTP/1.1 and leaves the Connection header
+/// out (nginx.org/en/CHANGES, 1.29.7).
+pub const KEEPS_BY_ITSELF: (u32, u32, u32) = (1, 29, 7);
+
+/// Pages of memory: 4 KiB on most machines, 8 KiB on some (nginx.org, `proxy_buffer_size`).
+const PAGES: [u64; 2] = [4096, 8192];
+
+/// Families whose answers are buffered the same way.
+const BUFFERED: &[&str] = &["proxy_", "fastcgi_", "uwsgi_", "scgi_"];
+
+/// Whether the requests of a `proxy_pass` leave the connection open. `version` is that of nginx where it is known.
+pub fn reuse(scope: &Scope<'_, '_>, prefix: &str, version: Option<(u32, u32, u32)>) -> Reuse {
+    if prefix != "proxy_" {
+        return Reuse::Unknown;
+    }
+    let by_itself = version.map(|version| version >= KEEPS_BY_ITSELF);
+    let closes = |why: &str, place| Reuse::Refused { why: why.to_owned(), place };
+    let http_version = scope.find("proxy_http_version").and_then(|item| item.argument(0));
+    let connection = scope.find_all("proxy_set_header").into_iter().find_map(|item| {
+        let mut words = item.arguments();
+        words.next().filter(|word| word.value().eq_ignore_ascii_case("connection"))?;
+        words.next()
+    });
+    if let Some(word) = connection.filter(|word| word.value().eq_ignore_ascii_case("close")) {
+        return closes("each request asks to close the connection", Some(word.span()));
+    }
+    match (http_version, by_itself) {
+        (Some(word), _) if word.value() == "1.0" => {
+            return closes("HTTP/1.0 closes the connection after each answer", Some(word.span()));
+        }
+        (None, Some(false)) if connection.is_none() => {
+            return closes("`proxy_http_version 1.1` and `proxy_set_header Connection \"\"` are missing", None);
+        }
+        (None, Some(true)) | (Some(_), _) => {}
+        (None, Some(false) | None) => return Reuse::Unknown,
+    }
+    match (connection, by_itself) {
+        (Some(word), _) if word.value().is_empty() || word.value().eq_ignore_ascii_case("keep-alive") => Reuse::Asked,
+        (None, Some(true)) => Reuse::Asked,
+        (None, Some(false)) => closes("`proxy_set_header Connection \"\"` is missing", None),
+        _ => Reuse::Unknown,
+    }
+}
+
+/// The buffers that hold for a pass of this family which stands in `scope`.
+pub fn buffers(scope: &Scope<'_, '_>, prefix: &str, stream: bool) -> Buffers {
+    if stream || !BUFFERED.contains(&prefix) {
+        return Buffers::default();
+    }
+    let word = |name: &str, number: usize| scope.find(&format!("{prefix}{name}"))?.argument(number);
+    let one = |name: &str| word(name, 0).and_then(|word| Some(Spanned::new(size(word)?, word.span())));
+    let header = one("buffer_size");
+    let body = word("buffers", 0).zip(word("buffers", 1)).and_then(|(count, bytes)| {
+        let pair = (count.value().parse().ok()?, size(bytes)?);
+        Some(Spanned::new(pair, count.span().to(bytes.span())))
+    });
+    // A value that cannot be read is not the default.
+    let readable = [("buffer_size", header.is_some()), ("buffers", body.is_some())]
+        .iter()
+        .all(|(name, read)| *read || word(name, 0).is_none());
+    let busy = one("busy_buffers_size");
+    let refused = if readable && (busy.is_some() || word("busy_buffers_size", 0).is_none()) {
+        refused(prefix, header, body, busy)
+    } else {
+        None
+    };
+    let mut misplaced = Vec::new();
+    for item in scope.simple.iter().filter(|_| header.is_none() && readable) {
+        let name = item.name();
+        let other = BUFFERED.iter().find(|other| **other != prefix && name == format!("{other}buffer_size"));
+        if other.is_some() {
+            misplaced.push((Spanned::new(name.to_string(), item.name_span()), format!("{prefix}buffer_size")));
+        }
+    }
+    Buffers { header_setting: format!("{prefix}buffer_size"), header, body, refused, misplaced }
+}
+
+/// Why nginx would not start with these sizes, whatever the size of a page is. The busy buffers are twice the larger one
+/// of the header's and a single buffer when they are not written; they must hold that one, and must be less than all
+/// buffers but one (measured on nginx 1.22 to 1.29).
+fn refused(
+    prefix: &str,
+    header: Option<Spanned<u64>>,
+    body: Option<Spanned<(u64, u64)>>,
+    busy: Option<Spanned<u64>>,
+) -> Option<Spanned<String>> {
+    let place = header.map(|it| it.span).or(busy.map(|it| it.span)).or(body.map(|it| it.span))?;
+    if let Some(body) = body.filter(|body| body.value.0 < 2) {
+        return Some(Spanned::new(format!("`{prefix}buffers` must be at least 2"), body.span));
+    }
+    let mut reason = None;
+    for page in PAGES {
+        let header = header.map_or(page, |it| it.value);
+        let (count, each) = body.map_or((8, page), |it| it.value);
+        let largest = header.max(each);
+        let asked = busy.map_or(largest.saturating_mul(2), |it| it.value);
+        let room = count.saturating_sub(1).saturating_mul(each);
+        if asked < largest {
+            let place = busy.map_or(place, |it| it.span);
+            let message = format!("`{prefix}busy_buffers_size` is smaller than a single buffer of {largest} bytes");
+            reason = Some(Spanned::new(message, place));
+        } else if asked > room {
+            let message = format!(
+                "`{prefix}busy_buffers_size` of {asked} bytes does not fit into `{prefix}buffers` less one, {room} bytes"
+            );
+            reason = Some(Spanned::new(message, place));
+        } else {
+            return None;
+        }
+    }
+    reason
+}
+
+/// Bytes of `4096`, `8k`, `1m` (nginx.org/en/docs/syntax.html).
+fn size(word: WordRef<'_>) -> Option<u64> {
+    let value = word.value();
+    let (digits, unit) = match value.as_bytes().last()? {
+        b'k' | b'K' => (&value[..value.len() - 1], 1 << 10),
+        b'm' | b'M' => (&value[..value.len() - 1], 1 << 20),
+        _ => (&*value, 1),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
