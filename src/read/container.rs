@@ -8,6 +8,7 @@ use crate::read::catalogue::image::ImageFacts;
 use crate::read::image::files::join;
 use crate::read::image::{Base, Change, Image, StartForm, build};
 use crate::read::machine_files::{MachineFiles, MountedFiles};
+use crate::read::process::listening::listening_of_all;
 use crate::read::process::{self, Process, Start, Started};
 use crate::read::snapshot::Tree as Snapshot;
 use crate::read::starting;
@@ -147,26 +148,7 @@ impl<'s> Container<'s> {
 
     /// What everything that was started listens on; `read` answers for programs with a configuration of their own.
     pub fn listening(&self, read: &dyn Fn(&Process) -> Option<Listening>) -> (Listening, Vec<usize>) {
-        let mut all = Listening { listeners: Vec::new(), open: self.started.open.clone() };
-        let mut owners = Vec::new();
-        for (number, process) in self.started.processes.iter().enumerate() {
-            let one = read(process).unwrap_or_else(|| self.listening_of(process));
-            for listener in one.listeners {
-                if !all.listeners.contains(&listener) {
-                    all.listeners.push(listener);
-                    owners.push(number);
-                }
-            }
-            all.open = all.open.or(one.open);
-            if process.conditional {
-                all.open.get_or_insert_with(|| format!("whether `{}` starts depends on a condition", process.name));
-            }
-        }
-        (all, owners)
-    }
-
-    fn listening_of(&self, process: &Process) -> Listening {
-        self.with_surroundings(|surroundings| process::listening::listening(process, surroundings))
+        self.with_surroundings(|surroundings| listening_of_all(&self.started, surroundings, read))
     }
 
     /// Whether a program is on the machine, where that is known.

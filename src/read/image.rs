@@ -45,6 +45,29 @@ pub struct Image {
     pub problems: Vec<Problem>,
 }
 
+impl Image {
+    /// The base image as it is.
+    pub fn untouched(base: Base, stage_place: Span, ignored: Arc<Ignored>) -> Image {
+        Image {
+            base,
+            stage_place,
+            environment: Vec::new(),
+            exposed: Vec::new(),
+            entrypoint: None,
+            command: None,
+            working_directory: None,
+            user: None,
+            healthcheck: None,
+            changes: Vec::new(),
+            installed: Vec::new(),
+            commands: Vec::new(),
+            unresolved: Vec::new(),
+            ignored,
+            problems: Vec::new(),
+        }
+    }
+}
+
 /// Where a chain of stages ends.
 #[derive(Clone, Debug)]
 pub enum Base {

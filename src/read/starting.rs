@@ -23,23 +23,7 @@ pub fn changes(container: &Container<'_>) -> Option<Image> {
     if changes.is_empty() {
         return None;
     }
-    Some(Image {
-        base: Base::Scratch,
-        stage_place: container.image_place,
-        environment: Vec::new(),
-        exposed: Vec::new(),
-        entrypoint: None,
-        command: None,
-        working_directory: None,
-        user: None,
-        healthcheck: None,
-        changes,
-        installed: Vec::new(),
-        commands: Vec::new(),
-        unresolved: Vec::new(),
-        ignored: Default::default(),
-        problems: Vec::new(),
-    })
+    Some(Image { changes, ..Image::untouched(Base::Scratch, container.image_place, Default::default()) })
 }
 
 /// A file that is made from a template.

@@ -68,7 +68,7 @@ pub fn build(
         if said {
             problems.push(Problem { span: place, message: why.clone(), related: None });
         }
-        Image { problems, ..empty(Base::Unknown(why), place, ignored.clone()) }
+        Image { problems, ..Image::untouched(Base::Unknown(why), place, ignored.clone()) }
     };
     if let Some(place) = file.template {
         return nothing("the Dockerfile is a template".to_owned(), place, problems, false);
@@ -101,26 +101,6 @@ pub fn build(
     image.problems.splice(0..0, problems);
     keep_last(&mut image.environment);
     image
-}
-
-fn empty(base: Base, stage_place: Span, ignored: Arc<Ignored>) -> Image {
-    Image {
-        base,
-        stage_place,
-        environment: Vec::new(),
-        exposed: Vec::new(),
-        entrypoint: None,
-        command: None,
-        working_directory: None,
-        user: None,
-        healthcheck: None,
-        changes: Vec::new(),
-        installed: Vec::new(),
-        commands: Vec::new(),
-        unresolved: Vec::new(),
-        ignored,
-        problems: Vec::new(),
-    }
 }
 
 fn keep_last(environment: &mut Vec<(Spanned<String>, Option<Text>)>) {
@@ -224,11 +204,13 @@ impl Build<'_> {
                 triggers = std::mem::take(&mut stage.triggers);
                 stage
             }
-            (None, Some(base)) if base == "scratch" => Stage::new(empty(Base::Scratch, this.place, ignored), "/"),
-            (None, Some(base)) => Stage::new(empty(Base::Image(base), this.place, ignored), ""),
+            (None, Some(base)) if base == "scratch" => {
+                Stage::new(Image::untouched(Base::Scratch, this.place, ignored), "/")
+            }
+            (None, Some(base)) => Stage::new(Image::untouched(Base::Image(base), this.place, ignored), ""),
             (None, None) => {
                 let why = "the image of `FROM` holds a variable that is not known".to_owned();
-                Stage::new(empty(Base::Unknown(why), this.place, ignored), "")
+                Stage::new(Image::untouched(Base::Unknown(why), this.place, ignored), "")
             }
         };
         stage.image.stage_place = this.place;

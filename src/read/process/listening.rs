@@ -15,25 +15,26 @@ use crate::site::listener::{Bind, Endpoint, Evidence, Listening};
 use crate::source::Text;
 
 /// The listeners of everything that was started. `read` answers for programs whose listeners stand in a configuration
-/// of their own ([`Program::reader`]); where it answers `None`, the list is open.
+/// of their own ([`Program::reader`]); where it answers `None`, the list is open. Beside each listener stands the number
+/// of the process that opens it.
 pub fn listening_of_all(
     started: &Started,
     surroundings: &Surroundings,
     read: &dyn Fn(&Process) -> Option<Listening>,
-) -> Listening {
+) -> (Listening, Vec<usize>) {
     let mut all = Listening { listeners: Vec::new(), open: started.open.clone() };
-    for process in &started.processes {
+    let mut owners = Vec::new();
+    for (number, process) in started.processes.iter().enumerate() {
         let one = read(process).unwrap_or_else(|| listening(process, surroundings));
         for listener in one.listeners {
             if !all.listeners.contains(&listener) {
                 all.listeners.push(listener);
+                owners.push(number);
             }
         }
-        if all.open.is_none() {
-            all.open = one.open;
-        }
+        all.open = all.open.or(one.open);
     }
-    all
+    (all, owners)
 }
 
 /// The listeners of one process. Where it starts only under a condition, they prove little.

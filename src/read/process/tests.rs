@@ -56,7 +56,7 @@ impl Machine {
     }
 
     fn listening(&self, command: &Start) -> Listening {
-        self.within(|surroundings| listening_of_all(&start(command, surroundings), surroundings, &|_| None))
+        self.within(|surroundings| listening_of_all(&start(command, surroundings), surroundings, &|_| None).0)
     }
 
     /// The numbers of the first process.
