@@ -5,11 +5,17 @@
 
 #[cfg(test)]
 mod example;
+pub mod firewall {
+    pub mod blocked;
+}
 pub mod lifecycle {
     pub mod config_not_loaded;
     pub mod healthcheck;
     pub mod missing_env;
+    pub mod no_error_page;
+    pub mod no_restart;
     pub mod port_conflict;
+    pub mod start_command;
     pub mod start_order;
 }
 pub mod socket {
@@ -83,6 +89,10 @@ pub const ALL: &[Rule] = &[
     lifecycle::missing_env::RULE,
     lifecycle::config_not_loaded::RULE,
     lifecycle::port_conflict::RULE,
+    lifecycle::start_command::RULE,
+    lifecycle::no_restart::RULE,
+    lifecycle::no_error_page::RULE,
+    firewall::blocked::RULE,
     syntax::nginx::RULE,
     syntax::compose::RULE,
     syntax::dockerfile::RULE,

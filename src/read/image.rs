@@ -10,7 +10,7 @@ mod copy;
 pub mod files;
 mod glob;
 pub mod ignore;
-mod packages;
+pub mod packages;
 mod print;
 mod run;
 pub mod sed;

@@ -8,6 +8,7 @@ pub mod compose;
 pub mod container;
 pub mod deploys;
 pub mod envsubst;
+pub mod firewall;
 pub mod generated;
 pub mod glob;
 pub mod host;
@@ -16,10 +17,12 @@ pub mod machine_files;
 pub mod nginx;
 pub mod probe;
 pub mod process;
+pub mod required;
 pub mod running;
 pub mod snapshot;
 pub mod stack;
 pub mod stand_alone;
+pub mod start_troubles;
 pub mod starting;
 pub mod surroundings;
 pub mod trees;
@@ -67,6 +70,7 @@ pub fn read(sources: &Sources) -> Reading {
     for root in host::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file))) {
         nginx_trees.extend(host::read(&mut site, &trees, &root));
     }
+    firewall::read(&mut site, sources, &host::roots(sources, &|_| false));
     nginx_trees.extend(stand_alone::read(&mut site, &trees, &candidates));
     for file in trees.used() {
         if let Some(language) = trees.foreign(file) {
@@ -94,11 +98,13 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         let read = running::read(site, trees, *id, container, version);
         backends::read(site, *id, container);
         troubles::leftovers(site, trees, container);
+        start_troubles::read(site, *id, container);
         troubles::not_loaded(site, trees, *id, container, &read);
         nginx_trees.extend(read.into_iter().flat_map(|read| read.trees));
         let machine = &site.machines[id.0];
         let (name, project) = (machine.name.clone(), &projects[machine.project]);
         troubles::mounts(site, sources, project, &name, *id, &container.files);
+        required::read(site, project, &name, container);
         for process in &container.started.processes {
             let Some(program) = process.program else { continue };
             let pools = container.with_surroundings(|surroundings| listening::pools(process, program, surroundings));

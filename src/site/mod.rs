@@ -3,6 +3,7 @@
 //! Readers fill a [`Site`]; [`reach`] follows every hop once; rules read it. No product is known by name here.
 
 pub mod backend;
+pub mod firewall;
 pub mod listener;
 pub mod machine;
 pub mod proxy;
@@ -11,6 +12,7 @@ pub mod sockets;
 pub mod trouble;
 
 use crate::site::backend::{Backend, Memory};
+use crate::site::firewall::Firewall;
 use crate::site::listener::Listener;
 use crate::site::machine::{Machine, MachineId, Network};
 use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, VirtualServer};
@@ -33,6 +35,8 @@ pub struct Site {
     pub memory: Vec<Memory>,
     /// Where each hop ends, one for every server that it may choose; filled by [`reach::follow`].
     pub ends: Vec<End>,
+    /// What decides over connections to the host itself.
+    pub firewalls: Vec<Firewall>,
     /// What readers met on the way that no picture of hops can hold.
     pub troubles: Vec<Trouble>,
 }

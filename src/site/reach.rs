@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::site::Site;
+use crate::site::firewall::{Origin, Verdict};
 use crate::site::listener::{Bind, Endpoint, Listener, Protocol};
 use crate::site::machine::{Attached, Attachment, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
 use crate::site::proxy::{Hop, Host, Malformed, Port, Resolution, RoutePath, Target, To};
@@ -81,6 +82,8 @@ pub enum Reach {
         place: Span,
         certainty: Certainty,
     },
+    /// A firewall of the host stops the connection.
+    Filtered(Filtered),
     /// A unix socket that nothing makes.
     Socket(sockets::Missing),
     /// No server of the group may be asked.
@@ -120,6 +123,19 @@ pub struct Refused {
 }
 
 #[derive(Clone, Debug)]
+pub struct Filtered {
+    /// Index into [`Site::firewalls`].
+    pub firewall: usize,
+    /// It answers that the connection is not allowed; otherwise it says nothing.
+    pub rejected: bool,
+    /// The rule or policy that decides.
+    pub place: Span,
+    pub port: u16,
+    pub origin: Origin,
+    pub certainty: Certainty,
+}
+
+#[derive(Clone, Debug)]
 pub struct NameUnknown {
     pub name: String,
     /// A name that resolves and differs by a letter or two.
@@ -142,6 +158,7 @@ impl Reach {
             Reach::NoResolver | Reach::ForeignResolver { .. } => "name-unknown",
             Reach::OtherNetwork { .. } | Reach::NotPublished { .. } => "no-route",
             Reach::Socket(missing) => missing.outcome(),
+            Reach::Filtered(_) => "filtered",
             Reach::NoServers { .. } => "no-servers",
             Reach::Loop { .. } => "loop",
             Reach::Leaves => "leaves",
@@ -549,7 +566,8 @@ impl<'s> Index<'s> {
             return Reach::Loop { listen, route };
         }
         if self.site.machine(home.stack).kind == Kind::Host {
-            return self.arrive_at_host(hop, home.stack, Arrival::Loopback(family), port);
+            let reach = self.arrive_at_host(hop, home.stack, Arrival::Loopback(family), port);
+            return self.filtered(Origin::Loopback, reach, port);
         }
         self.arrive(hop, home.stack, Arrival::Loopback(family), port)
     }
@@ -568,9 +586,43 @@ impl<'s> Index<'s> {
     /// From a container to the host, through the bridge.
     fn reach_host(&self, hop: &Hop, port: u16) -> Reach {
         match self.host {
-            Some(host) => self.arrive_at_host(hop, host, Arrival::Network, port),
+            Some(host) => {
+                let reach = self.arrive_at_host(hop, host, Arrival::Network, port);
+                let attached = self.site.home(hop).map(|home| &self.site.machine(home.stack).attached);
+                match attached {
+                    Some(Attached::Networks(_)) => self.filtered(Origin::Bridge, reach, port),
+                    Some(Attached::DefaultBridge(_)) => self.filtered(Origin::DefaultBridge, reach, port),
+                    _ => reach,
+                }
+            }
             None => Reach::undecided("what listens on the host is not visible"),
         }
+    }
+
+    /// What a firewall of the host makes of a connection to it. What arrives at a published port is passed on to a
+    /// container and never comes to these rules.
+    fn filtered(&self, origin: Origin, reach: Reach, port: u16) -> Reach {
+        let may_arrive = matches!(reach, Reach::Delivered(_) | Reach::Undecided(_) | Reach::WrongProtocol(_));
+        if !may_arrive || self.published.contains_key(&port) {
+            return reach;
+        }
+        let firewalls = &self.site.firewalls;
+        for (number, firewall) in firewalls.iter().enumerate() {
+            let Some((verdict, place)) = firewall.judge(origin, port) else { continue };
+            if verdict == Verdict::Accept {
+                continue;
+            }
+            let proven = firewall.certain && firewalls.len() == 1;
+            return Reach::Filtered(Filtered {
+                firewall: number,
+                rejected: verdict == Verdict::Reject,
+                place,
+                port,
+                origin,
+                certainty: if proven { Certainty::Proven } else { Certainty::Likely },
+            });
+        }
+        reach
     }
 
     /// At a port of the host: of a process there, or of a container that publishes it.

@@ -17,6 +17,8 @@ pub enum Trouble {
     MountSourceMissing(MountSourceMissing),
     /// A file lies where the proxy would load configs from, and it does not load it.
     NotLoaded(NotLoaded),
+    /// What a machine is told to start cannot work.
+    Start(StartTrouble),
     /// The unit that starts a proxy of the host does not wait until the network is up.
     StartsWithoutNetwork { proxy: ProxyId, place: Span },
 }
@@ -93,4 +95,26 @@ pub enum NotLoadedWhy {
     DefaultSite { place: Span },
     /// It is in the folder of available sites and no link makes it a used one.
     NotEnabled,
+}
+
+#[derive(Clone, Debug)]
+pub struct StartTrouble {
+    pub machine: MachineId,
+    /// The word of the command; for packages that are hidden, the mount.
+    pub place: Span,
+    pub why: StartWhy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartWhy {
+    /// Nothing stands at the path that is to be run; where on the machine a file of this name is.
+    Missing { path: String, elsewhere: Option<(String, Span)> },
+    /// The lines of the script end in a carriage return, so its first line names an interpreter that does not exist.
+    CarriageReturns { path: String, file: Span },
+    /// Nobody may execute it.
+    NotExecutable { path: String, file: Span },
+    /// A mount covers the folder into which the build installed packages, and has none of them.
+    Hidden { folder: String, installed: Span, target: String },
+    /// The module that is named is not among those of its folder; the modules that would do.
+    ModuleMissing { module: String, folder: String, candidates: Vec<(String, Span)> },
 }

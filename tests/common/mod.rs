@@ -37,7 +37,13 @@ pub fn check(folder: &Path) -> (Sources, Outcome) {
 /// Errors and warnings, one a line, as `--format line` prints them. Advice is left out: it is about taste, and most
 /// stacks could be given some.
 #[allow(dead_code, reason = "each test program takes what it needs of this file")]
-pub fn report(sources: Sources, mut outcome: Outcome) -> String {
-    outcome.findings.retain(|finding| finding.level >= Level::Warning);
+pub fn report(sources: Sources, outcome: Outcome) -> String {
+    report_with(sources, outcome, None)
+}
+
+/// As [`report`], with the advice of one rule.
+#[allow(dead_code, reason = "each test program takes what it needs of this file")]
+pub fn report_with(sources: Sources, mut outcome: Outcome, advice: Option<&str>) -> String {
+    outcome.findings.retain(|finding| finding.level >= Level::Warning || Some(finding.rule) == advice);
     line::text(&[Checked { sources, outcome, ..Checked::default() }])
 }

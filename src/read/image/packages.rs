@@ -115,6 +115,34 @@ pub fn installed(words: &[Option<Text>]) -> Option<Vec<Package>> {
     Some(packages)
 }
 
+/// Why nothing is known of a folder that a package manager fills.
+pub const INSTALLED: &str = "packages are installed there";
+
+/// Package managers that put what a project asks for into a folder beside its manifest.
+const FILLED: &[(&[&str], &[&str], &str)] = &[
+    (&["npm", "pnpm", "bun"], &["ci", "install", "i", "add", "clean-install"], "node_modules"),
+    (&["yarn"], &["install", "add", "--frozen-lockfile", "--immutable", "--production"], "node_modules"),
+    (&["composer", "composer.phar"], &["install", "update", "require"], "vendor"),
+    (&["uv"], &["sync"], ".venv"),
+];
+
+/// The folder of the working directory that a command fills with packages.
+pub fn fills(words: &[Option<Text>]) -> Option<&'static str> {
+    let words: Option<Vec<&str>> = words.iter().map(|word| word.as_ref().map(Text::as_str)).collect();
+    let words = words?;
+    let (first, rest) = words.split_first()?;
+    let name = first.rsplit('/').next().unwrap_or_default();
+    let (_, asked, folder) = FILLED.iter().find(|(names, ..)| names.contains(&name))?;
+    let elsewhere = |word: &&str| {
+        matches!(*word, "-g" | "global" | "-C" | "-d")
+            || ["--global", "--location", "--prefix", "--cwd", "--dir", "--working-dir", "--project"]
+                .iter()
+                .any(|flag| word.starts_with(flag))
+    };
+    let installs = rest.iter().any(|word| asked.contains(word)) || (name == "yarn" && rest.is_empty());
+    (installs && !rest.iter().any(elsewhere)).then_some(*folder)
+}
+
 /// The name of a package without version, extras, source.
 fn package(text: &str) -> Option<&str> {
     if text.starts_with(['.', '/']) || text.contains("://") {

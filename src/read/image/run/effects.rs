@@ -4,7 +4,7 @@ use crate::read::envsubst::{self, Leftover, LeftoverWhy, Which, substitute};
 use crate::read::glob::is_pattern;
 use crate::read::image::Change;
 use crate::read::image::files::parent;
-use crate::read::image::packages::installed;
+use crate::read::image::packages::{INSTALLED, fills, installed};
 use crate::read::image::print;
 use crate::read::image::run::{Argument, DEEPEST, LONGEST_TEXT, Shell};
 use crate::read::image::sed::Edit;
@@ -78,6 +78,9 @@ impl Shell<'_, '_> {
         match installed(&words) {
             Some(packages) => self.stage.image.installed.extend(packages),
             None => self.stage.image.commands.push(command.clone()),
+        }
+        if let Some(path) = fills(&words).and_then(|folder| self.path(folder)) {
+            self.stage.unknown(Some(path), command.span, INSTALLED);
         }
         // `perl -pi -e …` and its like edit the files that they name.
         let edits = arguments.iter().filter_map(|argument| argument.text.as_ref());

@@ -1,0 +1,89 @@
+//! Connections to the host that its own firewall stops.
+
+use std::collections::BTreeMap;
+
+use crate::finding::{Findings, Level};
+use crate::rules::Rule;
+use crate::site::Site;
+use crate::site::firewall::Origin;
+use crate::site::proxy::Hop;
+use crate::site::reach::{Certainty, End, Filtered, Reach};
+use crate::source::Span;
+
+pub const RULE: Rule = Rule { id: "firewall/blocked", doc: include_str!("blocked.md"), check };
+
+/// So many hops are named one by one.
+const HOPS: usize = 4;
+
+fn check(site: &Site, findings: &mut Findings) {
+    let mut stopped: BTreeMap<(Span, u16), Vec<(&End, &Hop, &Filtered)>> = BTreeMap::new();
+    for (end, hop) in site.ends() {
+        if let Reach::Filtered(filtered) = &end.reach {
+            stopped.entry((filtered.place, filtered.port)).or_default().push((end, hop, filtered));
+        }
+    }
+    for ((place, port), hops) in stopped {
+        let (_, hop, filtered) = hops[0];
+        let firewall = &site.firewalls[filtered.firewall];
+        let proxy = site.proxy(hop.proxy);
+        let status = if filtered.rejected { proxy.answers.refused } else { proxy.answers.slow };
+        let level = match filtered.certainty {
+            Certainty::Proven => Level::Error,
+            Certainty::Likely => Level::Warning,
+        };
+        let who = match filtered.origin {
+            Origin::Loopback => "the host itself",
+            Origin::DefaultBridge | Origin::Bridge => "containers",
+        };
+        let message =
+            format!("{} keeps {who} from port {port} of the host: {} answers {status}", firewall.tool, proxy.product);
+        let finding = findings.add(level, place, message).label("no rule before this one lets the connection in");
+        for (end, _, _) in hops.iter().take(HOPS) {
+            finding.note(end.place, "this connection comes in through the firewall of the host");
+        }
+        let allow = match (filtered.origin, firewall.tool.as_str()) {
+            (Origin::Loopback, _) => "accept everything that comes in on the interface `lo`".to_owned(),
+            (_, "ufw") => {
+                format!("`ufw allow from 172.16.0.0/12 to any port {port} proto tcp` lets Docker's networks in")
+            }
+            _ => {
+                format!("accept TCP port {port} from Docker's networks, 172.16.0.0/12 unless they are set up otherwise")
+            }
+        };
+        finding.help(allow);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{container, hop, place, said, site};
+    use crate::site::firewall::{Firewall, Verdict};
+    use crate::site::listener::Listening;
+    use crate::site::machine::{Attached, HostsEntry, HostsTarget, Kind, MachineId};
+    use crate::source::Spanned;
+
+    fn stack(verdict: Verdict, certain: bool) -> String {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        let MachineId(host) = container(&mut site, "the host", 9000);
+        site.machines[host].kind = Kind::Host;
+        site.machines[host].attached = Attached::Host(place(1));
+        site.machines[host].listening = Listening::open("it is not visible");
+        let entry = HostsEntry { name: "office".to_owned(), to: HostsTarget::Gateway, place: place(2) };
+        site.machines[web.0].hosts = vec![entry];
+        let policy = Spanned::new(verdict, place(9));
+        site.firewalls.push(Firewall { tool: "ufw".to_owned(), certain, rules: Vec::new(), policy });
+        hop(&mut site, web, "office", 9000);
+        said(&RULE, &mut site)
+    }
+
+    #[test]
+    fn what_is_saved_proves_and_a_script_does_not() {
+        let said = "at 9: ufw keeps containers from port 9000 of the host: proxy answers";
+        assert_eq!(stack(Verdict::Drop, true), format!("error {said} 504\n"));
+        assert_eq!(stack(Verdict::Drop, false), format!("warning {said} 504\n"));
+        assert_eq!(stack(Verdict::Reject, true), format!("error {said} 502\n"));
+        assert_eq!(stack(Verdict::Accept, true), "");
+    }
+}

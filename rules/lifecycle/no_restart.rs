@@ -1,0 +1,143 @@
+//! Backends and proxies that stay down after a crash or a reboot, while the services beside them come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::finding::{Findings, Level};
+use crate::rules::{Rule, words};
+use crate::site::Site;
+use crate::site::machine::{Condition, Kind, Machine, MachineId, Start};
+use crate::site::proxy::{Host, Target};
+use crate::site::reach::Reach;
+use crate::source::Span;
+
+pub const RULE: Rule = Rule { id: "lifecycle/no-restart", doc: include_str!("no_restart.md"), check };
+
+/// So many neighbours are named as evidence.
+const NEIGHBOURS: usize = 2;
+
+fn check(site: &Site, findings: &mut Findings) {
+    let needed = needed(site);
+    let tasks = tasks(site);
+    let mut projects: BTreeMap<usize, Vec<MachineId>> = BTreeMap::new();
+    for (number, machine) in site.machines.iter().enumerate() {
+        let id = MachineId(number);
+        if machine.kind == Kind::Container && machine.start == Start::Always && !tasks.contains(&id) {
+            projects.entry(machine.project).or_default().push(id);
+        }
+    }
+    for members in projects.values() {
+        let machines = || members.iter().map(|id| site.machine(*id));
+        let lasting: Vec<&Machine> = machines().filter(|machine| comes_back(machine)).collect();
+        let without = machines().filter(|machine| machine.restart.is_none()).count();
+        let missing = members.iter().filter(|id| site.machine(**id).restart.is_none());
+        let mut missing = missing.filter_map(|id| Some((site.machine(*id), needed.get(id)?)));
+        if lasting.is_empty() {
+            // Nobody thought of it, or another program starts everything: once is enough.
+            if let Some((machine, need)) = missing.next() {
+                add(findings, Level::Advice, machine, need, &lasting);
+            }
+            continue;
+        }
+        // Where most services come back, one that does not was forgotten.
+        let level = if lasting.len() >= without { Level::Warning } else { Level::Advice };
+        for (machine, need) in missing {
+            add(findings, level, machine, need, &lasting);
+        }
+    }
+}
+
+fn add(findings: &mut Findings, level: Level, machine: &Machine, need: &Need, lasting: &[&Machine]) {
+    let name = words::name(machine);
+    let message = format!("{name} stays down after a crash or a reboot");
+    let finding = findings.add(level, machine.place, message).label("no restart policy");
+    // Services that share a policy are one piece of evidence.
+    let mut policies: BTreeMap<Span, (&str, Vec<&str>)> = BTreeMap::new();
+    for neighbour in lasting.iter().take(NEIGHBOURS) {
+        if let Some(restart) = &neighbour.restart {
+            policies.entry(restart.span).or_insert((&restart.value, Vec::new())).1.push(&neighbour.name);
+        }
+    }
+    for (place, (policy, names)) in policies {
+        let verb = if names.len() == 1 { "comes" } else { "come" };
+        finding.note(place, format!("{} {verb} back: `{policy}`", words::list(names)));
+    }
+    finding.note(need.place, need.words.clone());
+    let policy = lasting.first().and_then(|machine| machine.restart.as_ref());
+    let policy = policy.map_or("unless-stopped", |policy| policy.value.as_str());
+    finding.help(format!("add `restart: {policy}` to {name}"));
+}
+
+/// Docker starts these again when its daemon starts; `on-failure` only after a crash, which is a choice as well
+/// (docs.docker.com/engine/containers/start-containers-automatically).
+fn comes_back(machine: &Machine) -> bool {
+    machine.restart.as_ref().is_some_and(|restart| matches!(restart.value.as_str(), "always" | "unless-stopped"))
+}
+
+/// Why a machine is needed: it is a proxy, or a proxy asks for it.
+struct Need {
+    place: Span,
+    words: String,
+}
+
+fn needed(site: &Site) -> BTreeMap<MachineId, Need> {
+    let mut needed = BTreeMap::new();
+    for (end, hop) in site.ends() {
+        let Some(home) = site.proxy(hop.proxy).machine else { continue };
+        let product = &site.proxy(hop.proxy).product;
+        let need = || Need { place: end.place, words: format!("its {product} takes requests for others") };
+        needed.entry(home).or_insert_with(need);
+        let need = || Need { place: end.place, words: format!("{product} sends requests to it") };
+        if let Reach::Delivered(listener) = &end.reach {
+            needed.entry(listener.machine).or_insert_with(need);
+        }
+        let Some(Target::Tcp { host, .. }) = &end.target else { continue };
+        let Host::Name(asked) = &host.value else { continue };
+        let project = site.machine(home).project;
+        let named = site.machines.iter().position(|it| it.project == project && it.name == *asked);
+        if let Some(number) = named {
+            needed.entry(MachineId(number)).or_insert_with(need);
+        }
+    }
+    needed
+}
+
+/// Machines that others wait for until they have done their work: they are meant to end.
+fn tasks(site: &Site) -> BTreeSet<MachineId> {
+    let dependencies = site.machines.iter().flat_map(|machine| &machine.depends_on);
+    dependencies.filter(|it| it.condition == Condition::Completed).map(|it| it.on).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{container, hop, place, said, site};
+    use crate::site::machine::MachineId;
+    use crate::source::Spanned;
+
+    fn stack(policies: [Option<&str>; 3]) -> String {
+        let mut site = site();
+        for (number, name) in ["web", "api", "store"].iter().enumerate() {
+            let MachineId(id) = container(&mut site, name, 80);
+            let span = place(10 + number as u32);
+            site.machines[id].restart = policies[number].map(|policy| Spanned::new(policy.to_owned(), span));
+        }
+        hop(&mut site, MachineId(0), "api", 80);
+        said(&RULE, &mut site)
+    }
+
+    #[test]
+    fn who_is_forgotten_among_others() {
+        let web = "at 1000: `web` stays down after a crash or a reboot\n";
+        let api = "at 1001: `api` stays down after a crash or a reboot\n";
+        assert_eq!(stack([None, Some("always"), Some("always")]), format!("warning {web}"));
+        assert_eq!(stack([Some("always"), None, Some("always")]), format!("warning {api}"));
+        assert_eq!(stack([None, None, Some("always")]), format!("advice {web}advice {api}"));
+        assert_eq!(stack([None, None, None]), format!("advice {web}"));
+    }
+
+    #[test]
+    fn what_is_chosen_is_left_alone() {
+        assert_eq!(stack([Some("no"), Some("on-failure"), Some("always")]), "");
+        assert_eq!(stack([Some("always"), Some("always"), None]), "");
+    }
+}

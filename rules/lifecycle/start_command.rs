@@ -1,0 +1,93 @@
+//! Start commands that cannot work: what they name is not there, cannot be run, or is hidden by a mount.
+
+use crate::finding::Findings;
+use crate::rules::{Rule, words};
+use crate::site::Site;
+use crate::site::trouble::{StartTrouble, StartWhy, Trouble};
+
+pub const RULE: Rule = Rule { id: "lifecycle/start-command", doc: include_str!("start_command.md"), check };
+
+fn check(site: &Site, findings: &mut Findings) {
+    for trouble in &site.troubles {
+        if let Trouble::Start(trouble) = trouble {
+            add(site, trouble, findings);
+        }
+    }
+}
+
+fn add(site: &Site, trouble: &StartTrouble, findings: &mut Findings) {
+    let name = words::name(site.machine(trouble.machine));
+    let place = trouble.place;
+    match &trouble.why {
+        StartWhy::Missing { path, elsewhere } => {
+            let message = format!("{name} starts `{path}`, which is not there");
+            let finding = findings.warning(place, message).label("no such file on the machine");
+            match elsewhere {
+                Some((other, copied)) => {
+                    finding.note(*copied, format!("this puts it at `{other}`"));
+                    finding.help(format!("start `{other}`"));
+                }
+                None => {
+                    finding.help("copy the file into the image, or correct the path");
+                }
+            }
+        }
+        StartWhy::CarriageReturns { path, file } => {
+            let message = format!("{name} cannot run `{path}`: its lines end in carriage returns");
+            let finding = findings.warning(place, message).label("starts this script");
+            finding.note(*file, "the name of the interpreter ends in an invisible carriage return");
+            finding.help("save it with line feeds only, and keep it so: `*.sh text eol=lf` in `.gitattributes`");
+        }
+        StartWhy::NotExecutable { path, file } => {
+            let message = format!("{name} cannot run `{path}`: it is not executable");
+            let finding = findings.warning(place, message).label("runs it by itself");
+            finding.note(*file, "this file has no execute bit");
+            finding.help(format!("`chmod +x` the file, or let a shell read it: `sh {path}`"));
+        }
+        StartWhy::Hidden { folder, installed, target } => {
+            let message = format!("the mount at `{target}` hides `{folder}` from {name}");
+            let finding =
+                findings.warning(place, message).label("nothing of that name is in the folder that is mounted");
+            finding.note(*installed, "the build puts the packages there");
+            finding.help(format!("add a volume `{folder}` to {name}, or do not mount over what the build made"));
+        }
+        StartWhy::ModuleMissing { module, folder, candidates } => {
+            let message = format!("{name} starts the module `{module}`, which is not in `{folder}`");
+            let finding = findings.warning(place, message).label("cannot be imported");
+            for (candidate, file) in candidates {
+                finding.note(*file, format!("this is the module `{candidate}`"));
+            }
+            if let [(only, _)] = candidates.as_slice() {
+                finding.help(format!("start `{only}`"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::example::{container, place, said, site};
+    use crate::site::trouble::{StartTrouble, StartWhy, Trouble};
+
+    #[test]
+    fn each_reason_has_its_words() {
+        let said = |why: StartWhy| {
+            let mut site = site();
+            let machine = container(&mut site, "api", 80);
+            site.troubles.push(Trouble::Start(StartTrouble { machine, place: place(3), why }));
+            said(&RULE, &mut site)
+        };
+        let path = || "/start.sh".to_owned();
+        assert_eq!(
+            said(StartWhy::Missing { path: path(), elsewhere: None }),
+            "warning at 3: `api` starts `/start.sh`, which is not there\n"
+        );
+        assert_eq!(
+            said(StartWhy::NotExecutable { path: path(), file: place(1) }),
+            "warning at 3: `api` cannot run `/start.sh`: it is not executable\n"
+        );
+        let hidden = StartWhy::Hidden { folder: "/a/vendor".to_owned(), installed: place(1), target: "/a".to_owned() };
+        assert_eq!(said(hidden), "warning at 3: the mount at `/a` hides `/a/vendor` from `api`\n");
+    }
+}

@@ -1,0 +1,60 @@
+//! Firewalls of the host: what ufw and saved rules of iptables and nft let in, and what scripts of the tree tell them.
+//!
+//! firewalld is not read: Docker puts its bridges into a zone of firewalld that accepts everything, and firewalld
+//! always accepts what the host sends to itself (docs.docker.com/engine/network/firewall-iptables).
+
+mod iptables;
+mod nft;
+mod script;
+mod ufw;
+
+use crate::read::snapshot::Tree as Snapshot;
+use crate::read::surroundings::Found;
+use crate::site::Site;
+use crate::site::firewall::Firewall;
+use crate::source::{Entry, Sources, Text};
+
+/// Names of files with saved rules of iptables, as distributions and people call them.
+const SAVED: &[&str] =
+    &["rules.v4", "iptables", "iptables.rules", "iptables.up.rules", "iptables.save", "iptables-save"];
+
+/// Reads every firewall. `roots` are the folders that are the `/` of a server: what lies where the system loads it is
+/// what it does.
+pub fn read(site: &mut Site, sources: &Sources, roots: &[String]) {
+    let mut firewalls: Vec<Firewall> = Vec::new();
+    for root in roots {
+        firewalls.extend(ufw::read(sources, root));
+    }
+    let mut scripts: Vec<Text> = Vec::new();
+    for (path, entry) in sources.below("") {
+        if !matches!(entry, Entry::File(_)) {
+            continue;
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let certain = roots.iter().any(|root| is_loaded(root, path));
+        let find = || match (Snapshot { sources, root: None }).find(path) {
+            Found::File(text) => Some(text),
+            _ => None,
+        };
+        if SAVED.contains(&name) {
+            firewalls.extend(find().and_then(|text| iptables::saved(&text, certain)));
+        } else if matches!(name, "nftables.conf" | "nftables.rules" | "ruleset.nft") {
+            firewalls.extend(find().into_iter().flat_map(|text| nft::read(&text, certain)));
+        } else if name.ends_with(".sh") {
+            scripts.extend(find());
+        }
+    }
+    firewalls.extend(script::ufw(&scripts));
+    firewalls.extend(script::iptables(&scripts));
+    site.firewalls = firewalls;
+}
+
+/// The system itself loads it when it starts.
+fn is_loaded(root: &str, path: &str) -> bool {
+    let inside =
+        if root.is_empty() { Some(path) } else { path.strip_prefix(root).and_then(|rest| rest.strip_prefix('/')) };
+    matches!(
+        inside,
+        Some("etc/iptables/rules.v4" | "etc/sysconfig/iptables" | "etc/nftables.conf" | "etc/sysconfig/nftables.conf")
+    )
+}

@@ -1,0 +1,235 @@
+//! Variables without which an application of Python does not start: its settings index the environment, nobody gives
+//! them a value, and a sample of the project's own shows that they are meant to be given.
+
+use crate::read::compose::model::{HostPath, Project};
+use crate::read::container::Container;
+use crate::read::image::files::join;
+use crate::read::process::Process;
+use crate::read::snapshot::Tree as Snapshot;
+use crate::read::start_troubles::named_module;
+use crate::read::starting;
+use crate::read::surroundings::Found;
+use crate::site::Site;
+use crate::site::trouble::{EmptyEffect, EmptyVariable, Trouble};
+use crate::source::{Entry, Lookup, Sources, Span, Text};
+
+/// Servers that import the module they are given.
+const SERVERS: &[&str] = &["gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "uwsgi"];
+
+/// What reads a file of variables before the settings are evaluated.
+const LOADERS: &[&str] = &["load_dotenv", "read_env(", "read_envfile", "from decouple import", "AutoConfig"];
+
+/// What a sample of a file of variables has in its name.
+const SAMPLES: &[&str] = &["example", "sample", "template", "dist"];
+
+pub fn read(site: &mut Site, project: &Project, service: &str, container: &Container<'_>) {
+    if container.variables_are_open {
+        return;
+    }
+    let mut found: Vec<EmptyVariable> = Vec::new();
+    for process in &container.started.processes {
+        if !SERVERS.contains(&process.name.as_str()) || process.conditional {
+            continue;
+        }
+        for text in modules(container, process) {
+            for (name, place) in indexed(&text) {
+                if found.iter().any(|known| known.name == name) || !is_unset(container, process, &text, &name) {
+                    continue;
+                }
+                let Some(sample) = sample(container.files.snapshot.sources, &name) else { continue };
+                let mut given = not_given(project, service, container.files.snapshot.sources);
+                given.push((sample, format!("this sample names `{name}`")));
+                let effect = EmptyEffect::Required { program: process.name.clone() };
+                found.push(EmptyVariable { name, place, effect, given, certain: false });
+            }
+        }
+    }
+    site.troubles.extend(found.into_iter().map(Trouble::EmptyVariable));
+}
+
+/// The module that the server imports, and the settings of Django that it names.
+fn modules(container: &Container<'_>, process: &Process) -> Vec<Text> {
+    let file = |module: &str| {
+        let path = join(&process.directory, &module.replace('.', "/"));
+        [format!("{path}.py"), format!("{path}/__init__.py")].iter().find_map(|path| match container.files.find(path) {
+            Found::File(text) => Some(text),
+            _ => None,
+        })
+    };
+    let Some(argument) = named_module(&process.arguments) else { return Vec::new() };
+    let Some(entry) = file(argument.as_str().split(':').next().unwrap_or_default()) else { return Vec::new() };
+    let settings = match process
+        .variables
+        .get("DJANGO_SETTINGS_MODULE")
+        .cloned()
+        .unwrap_or_else(|| container.variable("DJANGO_SETTINGS_MODULE"))
+    {
+        Lookup::Value(module) => Some(module.to_string()),
+        Lookup::Unset => default_settings(&entry),
+        Lookup::Unknown => None,
+    };
+    let settings = settings.and_then(|module| file(&module));
+    std::iter::once(entry).chain(settings).collect()
+}
+
+/// `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")`
+fn default_settings(entry: &Text) -> Option<String> {
+    let (_, rest) = entry.as_str().split_once("DJANGO_SETTINGS_MODULE")?;
+    let rest = rest.get(1..)?.trim_start_matches([' ', ',', '\n', ']', '=']);
+    let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+    let module = rest[1..].split(quote).next()?;
+    module.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_')).then(|| module.to_owned())
+}
+
+/// The variables that the lines outside of every block ask for without another value at hand.
+fn indexed(text: &Text) -> Vec<(String, Span)> {
+    let source = text.as_str();
+    let mut asked: Vec<&str> = vec!["os.environ[", "environ["];
+    if source.contains("environ.Env(") {
+        asked.extend(["env(", "env.str("]);
+    }
+    if source.contains("from decouple import") {
+        asked.push("config(");
+    }
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in source.split_inclusive('\n') {
+        let from = start;
+        start += line.len();
+        if line.starts_with([' ', '\t', '#', ')'])
+            || [" if ", " or ", "try:", "raises"].iter().any(|word| line.contains(word))
+        {
+            continue;
+        }
+        let call = asked.iter().find_map(|call| {
+            let at = line.find(call)?;
+            let before = line[..at].chars().next_back();
+            let own = before.is_none_or(|it| !(it.is_ascii_alphanumeric() || matches!(it, '_' | '.')));
+            own.then_some((at, at + call.len()))
+        });
+        let Some((at, behind)) = call else { continue };
+        let rest = &line[behind..];
+        let Some(quote) = rest.chars().next().filter(|first| matches!(first, '"' | '\'')) else { continue };
+        let Some(name) = rest[1..].split(quote).next() else { continue };
+        let end = behind + name.len() + 2;
+        let Some(closed) = line.get(end..).map(str::trim_start) else { continue };
+        // A comma begins a default; `=` gives the variable a value.
+        if !closed.starts_with([']', ')']) || closed[1..].trim_start().starts_with('=') {
+            continue;
+        }
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if is_name && !source.contains(&format!("{name}=(")) {
+            found.push((name.to_owned(), text.span(from + at..from + end + 1)));
+        }
+    }
+    found
+}
+
+fn is_unset(container: &Container<'_>, process: &Process, settings: &Text, name: &str) -> bool {
+    if process.variables.contains_key(name) || !matches!(container.variable(name), Lookup::Unset) {
+        return false;
+    }
+    let exported = starting::script(container).is_some_and(|script| {
+        script.commands.iter().any(|command| {
+            let own = command.assignments.iter().any(|(assigned, _)| assigned.value == name);
+            let words = || command.words.iter().filter_map(|word| word.literal());
+            let sourced = words().next().is_some_and(|word| matches!(word.as_str(), "." | "source"));
+            own || sourced || words().any(|word| word.as_str().split('=').next() == Some(name))
+        })
+    });
+    if exported {
+        return false;
+    }
+    if !LOADERS.iter().any(|loader| settings.as_str().contains(loader)) {
+        return true;
+    }
+    // The file of variables that it loads lies somewhere on the machine.
+    let sources = container.files.snapshot.sources;
+    let is_file =
+        |path: &str| path.rsplit('/').next().is_some_and(|name| name.starts_with(".env") || name.ends_with(".env"));
+    let mut files = sources.files().filter(|(_, file)| is_file(&file.path));
+    matches!(container.files.find(&join(&process.directory, ".env")), Found::Absent)
+        && !files.any(|(_, file)| !is_sample(&file.path) && assigns(&file.text, name).is_some())
+}
+
+fn is_sample(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    name.contains("env") && SAMPLES.iter().any(|word| name.contains(word))
+}
+
+/// Where a file of variables names one.
+fn assigns(text: &str, name: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_start_matches([' ', '\t']);
+        let bare = bare.strip_prefix("export ").unwrap_or(bare);
+        if bare.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('=')) {
+            return Some(start);
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// A sample of the tree that names the variable.
+fn sample(sources: &Sources, name: &str) -> Option<Span> {
+    let snapshot = Snapshot { sources, root: None };
+    for (path, entry) in sources.below("") {
+        if !matches!(entry, Entry::File(_)) || !is_sample(path) {
+            continue;
+        }
+        let Found::File(text) = snapshot.find(path) else { continue };
+        if let Some(start) = assigns(text.as_str(), name) {
+            return Some(text.span(start..start + name.len()));
+        }
+    }
+    None
+}
+
+/// The places in which the service could give the variable.
+fn not_given(project: &Project, service: &str, sources: &Sources) -> Vec<(Span, String)> {
+    let Some(service) = project.services.iter().find(|it| it.name.value == service) else { return Vec::new() };
+    let mut given = Vec::new();
+    for file in &service.env_files {
+        let HostPath::Inside(path) = &file.file.path else { continue };
+        given.push((file.file.text.whole(), format!("`{path}` does not set it")));
+        if let Some(id) = file.found {
+            let end = sources.get(id).text.trim_end().len();
+            let start = sources.get(id).text[..end].rfind('\n').map_or(0, |at| at + 1);
+            given.push((sources.text(id).span(start..end), "it could stand here".to_owned()));
+        }
+    }
+    if given.is_empty() {
+        given.push((service.name.span, format!("`{}` does not set it", service.name)));
+    }
+    given
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{assigns, default_settings, indexed};
+    use crate::source::{FileId, Text};
+
+    fn names(source: &str) -> String {
+        let text = Text::of_file(FileId(0), source.into());
+        indexed(&text).into_iter().map(|(name, span)| format!("{name} {}\n", &source[span.range()])).collect()
+    }
+
+    #[test]
+    fn only_what_is_asked_for_outside_of_blocks() {
+        let source = "import os\nKEY = os.environ[\"SHOP_KEY\"]\nif DEBUG:\n    A = os.environ['A']\nos.environ['B'] = 'b'\nC = os.environ.get('C')\nD = os.environ['D'] if X else 1\n";
+        assert_eq!(names(source), "SHOP_KEY os.environ[\"SHOP_KEY\"]\n");
+        let source = "env = environ.Env(DEBUG=(bool, False))\nKEY = env('KEY')\nDEBUG = env('DEBUG')\nURL = env('URL', default='x')\n";
+        assert_eq!(names(source), "KEY env('KEY')\n");
+        assert_eq!(names("KEY = config('KEY')\n"), "");
+    }
+
+    #[test]
+    fn where_settings_and_values_are() {
+        let entry = "os.environ.setdefault(\"DJANGO_SETTINGS_MODULE\", \"shop.settings.live\")\n";
+        let entry = Text::of_file(FileId(0), entry.into());
+        assert_eq!(default_settings(&entry).as_deref(), Some("shop.settings.live"));
+        assert_eq!(assigns("A=1\nexport KEY=\n", "KEY"), Some(4));
+        assert_eq!(assigns("#KEY=1\nKEYS=2\n", "KEY"), None);
+    }
+}

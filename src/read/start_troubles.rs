@@ -1,0 +1,323 @@
+//! What keeps the start command of a container from working: scripts that are not there or cannot be run, modules that
+//! do not exist, packages that a mount hides.
+
+use crate::read::container::Container;
+use crate::read::image::files::{below, executable, join, parent};
+use crate::read::image::packages::INSTALLED;
+use crate::read::image::{Change, CopySource};
+use crate::read::process::{Argument, Process, Start};
+use crate::read::starting;
+use crate::read::surroundings::Found;
+use crate::site::Site;
+use crate::site::machine::{MachineId, MountSource};
+use crate::site::trouble::{StartTrouble, StartWhy, Trouble};
+use crate::source::{FileId, Lookup, Span, Text};
+use crate::syntax::command_line::shell;
+
+/// Programs that run the script that is their first word.
+const INTERPRETERS: &[&str] = &["sh", "bash", "ash", "dash", "python", "python3", "node", "ruby", "php", "perl"];
+
+/// Programs in front of the one that is meant.
+const WRAPPERS: &[&str] =
+    &["tini", "dumb-init", "--", "-g", "-s", "exec", "docker-entrypoint.sh", "docker-php-entrypoint"];
+
+/// Endings of files that people write; others are made by a build.
+const WRITTEN: &[&str] = &["sh", "bash", "py", "js", "mjs", "cjs", "rb", "php"];
+
+/// Folders that a build fills.
+const MADE: &[&str] =
+    &["dist", "build", "out", "output", "target", "bin", "public", ".next", ".output", "node_modules", "vendor", "lib"];
+
+/// Folders of packages that are hidden by a mount of the folder around them.
+const PACKAGES: &[&str] = &["node_modules", "vendor", ".venv"];
+
+/// So many modules are offered instead of one that does not exist.
+const CANDIDATES: usize = 3;
+
+pub fn read(site: &mut Site, id: MachineId, container: &Container<'_>) {
+    let mut found = Vec::new();
+    if let Some(program) = started(container) {
+        found.extend(script(container, &program));
+    }
+    found.extend(hidden(container));
+    for process in &container.started.processes {
+        found.extend(module(container, process));
+    }
+    site.troubles
+        .extend(found.into_iter().map(|(place, why)| Trouble::Start(StartTrouble { machine: id, place, why })));
+}
+
+/// The file that the start command names first.
+struct Program {
+    word: Text,
+    /// It is run by itself; otherwise an interpreter reads it.
+    direct: bool,
+}
+
+fn started(container: &Container<'_>) -> Option<Program> {
+    let words: Vec<Text> = match container.start.as_ref()? {
+        Start::Exec(words) => words.clone(),
+        Start::Shell(text) => {
+            let script = shell(text);
+            let command = script.commands.first().filter(|command| !command.conditional)?;
+            command.words.iter().map(|word| word.literal()).collect::<Option<Vec<Text>>>()?
+        }
+    };
+    let name = |word: &Text| word.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+    let at = words.iter().position(|word| !WRAPPERS.contains(&name(word).as_str()))?;
+    let word = words[at].clone();
+    if !INTERPRETERS.contains(&name(&word).as_str()) {
+        return Some(Program { word, direct: true });
+    }
+    let next = words.get(at + 1).filter(|next| !next.as_str().starts_with('-'))?;
+    Some(Program { word: next.clone(), direct: false })
+}
+
+fn script(container: &Container<'_>, program: &Program) -> Option<(Span, StartWhy)> {
+    let word = program.word.as_str();
+    let place = program.word.whole();
+    if word.is_empty() || word.contains(['$', '*', ' ']) {
+        return None;
+    }
+    let candidates = match (word.contains('/'), program.direct) {
+        (false, true) => {
+            ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"].iter().map(|it| join(it, word)).collect()
+        }
+        _ => vec![join(&container.directory, word)],
+    };
+    let seen = candidates.iter().find_map(|path| match container.files.find(path) {
+        Found::File(text) => Some((path.clone(), text)),
+        _ => None,
+    });
+    let Some((path, text)) = seen else {
+        let [path] = candidates.as_slice() else { return None };
+        return missing(container, path).map(|why| (place, why));
+    };
+    let file = text.file()?;
+    let first_line = text.as_str().lines().next().unwrap_or_default();
+    let is_shell = path.ends_with(".sh") || first_line.starts_with("#!");
+    // `lines` takes the carriage return away.
+    let returns = text.as_str().split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n"));
+    let why = if returns && is_shell && !is_treated(container, &path) {
+        StartWhy::CarriageReturns { file: Span { file, start: 0, end: first_line.len() as u32 }, path }
+    } else if program.direct
+        && is_shell
+        && may_execute(container, &path, file) == Some(false)
+        && !is_treated(container, &path)
+    {
+        StartWhy::NotExecutable { file: Span { file, start: 0, end: first_line.len() as u32 }, path }
+    } else {
+        return None;
+    };
+    Some((place, why))
+}
+
+/// A command of the build whose effect is not followed names the file, all files of its kind, or what finds them.
+fn is_treated(container: &Container<'_>, path: &str) -> bool {
+    let name = parent(path).1;
+    let commands = container.files.image.iter().flat_map(|image| &image.commands);
+    let words = commands.flat_map(|command| &command.words).filter_map(|word| word.literal());
+    let modes = container.files.image.iter().flat_map(|image| &image.changes);
+    let mut modes = modes.filter_map(|change| match change {
+        Change::Mode { path, executable: true, .. } => Some(path.as_str()),
+        _ => None,
+    });
+    modes.any(|it| it.contains(['*', '?']))
+        || words.into_iter().any(|word| {
+            let word = word.as_str();
+            word.contains(name) || word.contains('*') || matches!(word, "dos2unix" | "find" | "xargs")
+        })
+}
+
+fn may_execute(container: &Container<'_>, path: &str, file: FileId) -> Option<bool> {
+    let files = &container.files;
+    let covering = files.mounts.iter().filter(|it| below(&it.mount.target, path).is_some());
+    match covering.max_by_key(|it| it.mount.target.len()).map(|it| &it.mount.from) {
+        Some(MountSource::Snapshot(_)) => files.snapshot.sources.get(file).executable,
+        Some(_) => None,
+        None => executable(files.image.as_ref()?, files.snapshot.sources, path),
+    }
+}
+
+/// Nothing stands at a path that only people fill.
+fn missing(container: &Container<'_>, path: &str) -> Option<StartWhy> {
+    let files = &container.files;
+    let ending = parent(path).1.rsplit_once('.').map_or("", |(_, ending)| ending);
+    if !WRITTEN.contains(&ending) || path.split('/').any(|part| MADE.contains(&part)) {
+        return None;
+    }
+    if !matches!(files.find(path), Found::Absent) {
+        return None;
+    }
+    let elsewhere = elsewhere(container, parent(path).1).filter(|(other, _)| other != path);
+    // A build step may have made it, unless it is a file of the tree that went elsewhere.
+    let made = files.image.as_ref().is_none_or(|image| !image.commands.is_empty());
+    if made && elsewhere.is_none() {
+        return None;
+    }
+    Some(StartWhy::Missing { path: path.to_owned(), elsewhere })
+}
+
+/// Where a file of this name, copied from the tree, ends up.
+fn elsewhere(container: &Container<'_>, name: &str) -> Option<(String, Span)> {
+    let image = container.files.image.as_ref()?;
+    for change in image.changes.iter().rev() {
+        let Change::Copy { source: CopySource::Context(source), target, place, .. } = change else { continue };
+        let at = match parent(target).1 == name {
+            true => target.clone(),
+            false => {
+                let sources = container.files.snapshot.sources;
+                let inside = sources.below(source).find(|(path, _)| parent(path).1 == name)?.0;
+                join(target, below(source, inside)?)
+            }
+        };
+        if matches!(container.files.find(&at), Found::File(_) | Found::Opaque) {
+            return Some((at, *place));
+        }
+    }
+    None
+}
+
+/// Folders of packages that the build fills and a mount of the project covers, without any packages in it.
+fn hidden(container: &Container<'_>) -> Vec<(Span, StartWhy)> {
+    let files = &container.files;
+    let mut found: Vec<(Span, StartWhy)> = Vec::new();
+    for change in files.image.iter().flat_map(|image| &image.changes) {
+        let (path, place) = match change {
+            Change::Unknown { path: Some(path), place, why } if *why == INSTALLED => (path, *place),
+            Change::Copy { source: CopySource::Image { .. }, target, place, .. } => (target, *place),
+            _ => continue,
+        };
+        if !PACKAGES.contains(&parent(path).1) {
+            continue;
+        }
+        let covering = files.mounts.iter().filter_map(|it| Some((it, below(&it.mount.target, path)?)));
+        let Some((mounted, rest)) = covering.max_by_key(|(it, _)| it.mount.target.len()) else { continue };
+        let MountSource::Snapshot(source) = &mounted.mount.from else { continue };
+        let is_project = matches!(files.snapshot.find(&join(source, parent(rest).0)), Found::Directory);
+        let has_packages = !matches!(files.snapshot.find(&join(source, rest)), Found::Absent);
+        if rest.is_empty() || !is_project || has_packages || installs_itself(container) {
+            continue;
+        }
+        let why = StartWhy::Hidden { folder: path.clone(), installed: place, target: mounted.mount.target.clone() };
+        if !found.iter().any(|(known, _)| *known == mounted.mount.place) {
+            found.push((mounted.mount.place, why));
+        }
+    }
+    found
+}
+
+/// The start installs packages before it runs anything, or what it does is not visible.
+fn installs_itself(container: &Container<'_>) -> bool {
+    let asks = |text: &str| {
+        ["install", " ci", "update", "sync", "npm i", "yarn;", "yarn &"].iter().any(|word| text.contains(word))
+    };
+    let words = match &container.start {
+        None => return true,
+        Some(Start::Shell(text)) => text.to_string(),
+        Some(Start::Exec(words)) => words.iter().map(Text::as_str).collect::<Vec<_>>().join(" "),
+    };
+    let scripted = starting::script(container).is_some_and(|script| {
+        script.commands.iter().any(|command| {
+            let words: Vec<String> =
+                command.words.iter().filter_map(|word| word.literal()).map(|word| word.to_string()).collect();
+            asks(&words.join(" ")) || words == ["yarn"]
+        })
+    });
+    asks(&words) || scripted || (container.started.open.is_some() && container.started.processes.is_empty())
+}
+
+/// Servers whose first word names a module of Python, and the flags that move where it is looked for.
+const SERVERS: &[&str] = &["gunicorn", "uvicorn", "hypercorn", "daphne", "granian"];
+const MOVERS: &[&str] =
+    &["--chdir", "--pythonpath", "--app-dir", "--root-path", "-c", "--config", "--paste", "--factory-dir"];
+
+fn module(container: &Container<'_>, process: &Process) -> Option<(Span, StartWhy)> {
+    if !SERVERS.contains(&process.name.as_str()) || process.conditional {
+        return None;
+    }
+    let moved = |argument: &Argument| MOVERS.iter().any(|flag| argument.as_str().split('=').next() == Some(*flag));
+    if process.arguments.iter().any(moved) || !matches!(container.variable("PYTHONPATH"), Lookup::Unset) {
+        return None;
+    }
+    let argument = named_module(&process.arguments)?;
+    let written = argument.as_str().split(':').next().unwrap_or_default();
+    let place = argument.text.slice(0..written.len()).whole();
+    let parts: Vec<&str> = written.split('.').collect();
+    let is_there = |folder: &str, parts: &[&str]| {
+        let path = join(folder, &parts.join("/"));
+        !matches!(container.files.find(&format!("{path}.py")), Found::Absent)
+            || !matches!(container.files.find(&path), Found::Absent)
+    };
+    let (first, rest) = parts.split_first()?;
+    let directory = &process.directory;
+    if is_there(directory, &parts) {
+        return None;
+    }
+    let listing = container.files.list(directory);
+    if !listing.complete {
+        return None;
+    }
+    let package = join(directory, first);
+    let mut candidates = Vec::new();
+    if matches!(container.files.find(&package), Found::Directory) {
+        // The package is there, the module in it is not.
+        let inside = container.files.list(&package);
+        if !inside.complete || rest.len() != 1 {
+            return None;
+        }
+        for name in
+            inside.names.iter().filter_map(|name| name.strip_suffix(".py")).filter(|name| !name.starts_with('_'))
+        {
+            offer(container, &mut candidates, format!("{first}.{name}"), &format!("{package}/{name}.py"));
+        }
+    } else if is_there(directory, &[first]) {
+        return None;
+    } else {
+        for name in &listing.names {
+            let mut other = vec![name.trim_end_matches(".py")];
+            other.extend(rest);
+            let path = format!("{}.py", join(directory, &other.join("/")));
+            offer(container, &mut candidates, other.join("."), &path);
+        }
+    }
+    candidates.truncate(CANDIDATES);
+    if candidates.is_empty() {
+        return None;
+    }
+    Some((place, StartWhy::ModuleMissing { module: written.to_owned(), folder: directory.clone(), candidates }))
+}
+
+/// The first word that is no flag and no value of one: a module, perhaps with the name of the application.
+pub fn named_module(arguments: &[Argument]) -> Option<&Argument> {
+    let is_module = |argument: &&Argument| {
+        let text = argument.as_str();
+        let (module, application) = text.split_once(':').unwrap_or((text, ""));
+        let plain = |text: &str| {
+            text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+        };
+        let is_application = !application.is_empty() && !application.starts_with(|first: char| first.is_ascii_digit());
+        // `uvicorn.workers.UvicornWorker` and `localhost:80` are values of flags.
+        argument.complete && plain(module) && (is_application || module.contains(".wsgi") || module.contains(".asgi"))
+    };
+    let mut found = arguments.iter().filter(is_module);
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+/// A module that looks like an application that a server can run.
+fn offer(container: &Container<'_>, candidates: &mut Vec<(String, Span)>, module: String, path: &str) {
+    let Found::File(text) = container.files.find(path) else {
+        return;
+    };
+    let is_application = |line: &str| {
+        ["app", "application", "asgi", "create_app"]
+            .iter()
+            .any(|name| line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['=', ':'])))
+            || line.starts_with("def create_app")
+    };
+    if text.as_str().lines().any(is_application) {
+        candidates.push((module, text.span(0..0)));
+    }
+}
