@@ -3,8 +3,8 @@
 mod common;
 
 use common::report;
-use no502::finding::Level;
-use no502::rules::ALL;
+use no502::finding::{Finding, Level};
+use no502::rules::{ALL, Rule};
 use no502::source::Sources;
 use no502::{Outcome, lint};
 
@@ -17,7 +17,7 @@ fn the_examples_of_each_page() {
             continue;
         };
         let outcome = lint(&bad);
-        let loud = loud(rule.doc, &outcome);
+        let loud = loud(rule, &outcome);
         if loud.is_empty() || loud.iter().any(|id| *id != rule.id) {
             wrong += &format!("\n== {}: Bad gives\n{}", rule.id, report(bad, outcome));
         }
@@ -30,10 +30,10 @@ fn the_examples_of_each_page() {
 }
 
 /// The rules that say something. A page whose rule only advises says so, and then its advice counts.
-fn loud(doc: &str, outcome: &Outcome) -> Vec<&'static str> {
-    let advises = doc.contains("## Level\n\nadvice");
-    let counts = |level: Level| level >= Level::Warning || advises;
-    outcome.findings.iter().filter(|finding| counts(finding.level)).map(|finding| finding.rule).collect()
+fn loud(rule: &Rule, outcome: &Outcome) -> Vec<&'static str> {
+    let advises = rule.doc.contains("## Level\n\nadvice");
+    let counts = |finding: &&Finding| finding.level >= Level::Warning || (advises && finding.rule == rule.id);
+    outcome.findings.iter().filter(counts).map(|finding| finding.rule).collect()
 }
 
 /// The files of one section. A fence names its file: "```nginx site.conf".
