@@ -24,6 +24,8 @@ fn level(variable: &EmptyVariable) -> Option<Level> {
     match (&variable.effect, variable.certain) {
         (EmptyEffect::FileMissing { template: Some(_), .. }, _) => None,
         (EmptyEffect::FileMissing { path, .. }, _) if is_kept_out(path) => Some(Level::Advice),
+        // It may be written on the machine, as files with secrets are.
+        (EmptyEffect::FileMissing { .. }, _) => Some(Level::Warning),
         (_, true) => Some(Level::Error),
         // The author asks for it in so many words.
         (EmptyEffect::Refused { .. }, false) => None,

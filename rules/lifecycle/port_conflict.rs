@@ -1,6 +1,6 @@
 //! Two processes want one port, so the second one does not start.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use crate::finding::{Findings, Level};
@@ -9,7 +9,7 @@ use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Evidence};
 use crate::site::machine::{Attached, HostPort, Kind, Machine, MachineId, Published, Start};
 use crate::site::proxy::ProxyId;
-use crate::site::reach::ListenerId;
+use crate::site::reach::{ListenerId, Reach};
 use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "lifecycle/port-conflict", doc: include_str!("port_conflict.md"), check };
@@ -172,6 +172,7 @@ fn check_published(site: &Site, by_port: &BTreeMap<(MachineId, u16), Vec<Listene
             projects.entry(machine.project).or_default().push(side);
         }
     }
+    let mut known_needs: Option<Needs> = None;
     for sides in projects.values_mut() {
         for side in sides.iter() {
             check_against_host(site, side, by_port, findings);
@@ -188,21 +189,64 @@ fn check_published(site: &Site, by_port: &BTreeMap<(MachineId, u16), Vec<Listene
             twice.extend(taken.map(|first| (first, second)));
         }
         if twice.len() < MENU {
-            twice.iter().for_each(|(first, second)| add_published(site, first, second, findings));
+            for (first, second) in twice {
+                let needs = known_needs.get_or_insert_with(|| needs(site));
+                add_published(site, needs, first, second, findings);
+            }
         }
     }
 }
 
-fn add_published(site: &Site, one: &HostSide, other: &HostSide, findings: &mut Findings) {
+fn add_published(site: &Site, needs: &Needs, one: &HostSide, other: &HostSide, findings: &mut Findings) {
     // The later one in the file is the one that was added.
     let (first, second) = if one.published.place <= other.published.place { (one, other) } else { (other, one) };
     let port = first.ports.0.max(second.ports.0);
     let (first_name, second_name) = (&site.machine(first.machine).name, &site.machine(second.machine).name);
+    let level =
+        if are_needed_together(site, needs, first.machine, second.machine) { Level::Error } else { Level::Warning };
     findings
-        .error(second.published.place, format!("port {port} of the host is published twice"))
+        .add(level, second.published.place, format!("port {port} of the host is published twice"))
         .label(format!("`{second_name}` or `{first_name}` does not start: the port is already allocated"))
         .note(first.published.place, format!("`{first_name}` publishes it here"))
         .help("publish one of them on another port of the host");
+}
+
+/// Nobody can start the one without the other: they are alone in their project, or something depends on both. In a
+/// larger project they may be alternatives, of which each developer starts one.
+fn are_needed_together(site: &Site, needs: &Needs, one: MachineId, other: MachineId) -> bool {
+    let project = site.machine(one).project;
+    let members = |id: &MachineId| site.machine(*id).project == project;
+    let mut all = (0..site.machines.len()).map(MachineId).filter(members);
+    if one == other || all.clone().count() == 2 {
+        return true;
+    }
+    all.any(|start| {
+        let needed = needed_by(needs, start);
+        needed.contains(&one) && needed.contains(&other)
+    })
+}
+
+/// What each machine waits for or sends requests to.
+type Needs = Vec<Vec<MachineId>>;
+
+fn needs(site: &Site) -> Needs {
+    let waits = |machine: &Machine| machine.depends_on.iter().filter(|it| it.required).map(|it| it.on).collect();
+    let mut needs: Needs = site.machines.iter().map(waits).collect();
+    for (end, hop) in site.ends() {
+        let (Reach::Delivered(listener), Some(proxy)) = (&end.reach, site.proxy(hop.proxy).machine) else { continue };
+        needs[proxy.0].push(listener.machine);
+    }
+    needs
+}
+
+/// A machine with everything that it needs in the end.
+fn needed_by(needs: &Needs, start: MachineId) -> BTreeSet<MachineId> {
+    let mut needed = BTreeSet::from([start]);
+    let mut open = vec![start];
+    while let Some(id) = open.pop() {
+        open.extend(needs[id.0].iter().filter(|next| needed.insert(**next)));
+    }
+    needed
 }
 
 /// A process of the host, or of a container that uses the host's network, holds the port.

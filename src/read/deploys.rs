@@ -10,6 +10,9 @@ use crate::source::{Sources, Span};
 const VALUED: &[&str] =
     &["-t", "--timeout", "--scale", "--pull", "--exit-code-from", "--attach", "--no-attach", "--wait-timeout"];
 
+/// Options with which a running container is replaced.
+const REPLACING: &[&str] = &["--build", "--force-recreate", "--no-deps"];
+
 /// Notes on each machine the command that replaces it and none of the proxies in front of it.
 pub fn read(site: &mut Site, sources: &Sources, projects: &[Project], stacks: &Stacks<'_>) {
     let proxies: Vec<usize> = site.proxies.iter().filter_map(|proxy| proxy.machine).map(|id| id.0).collect();
@@ -26,6 +29,10 @@ pub fn read(site: &mut Site, sources: &Sources, projects: &[Project], stacks: &S
             let from = start;
             start += line.len();
             let Some((services, range)) = services(line) else { continue };
+            // In a guide a plain `up` is how a service is started, not how it is replaced.
+            if is_prose(&source.path) && !REPLACING.iter().any(|flag| line.contains(flag)) {
+                continue;
+            }
             for number in 0..projects.len() {
                 let machines: Vec<_> = services.iter().filter_map(|name| stacks.machine(number, name)).collect();
                 if machines.is_empty() || machines.iter().any(|id| proxies.contains(&id.0)) {
@@ -45,6 +52,10 @@ fn is_guide(path: &str) -> bool {
     let folder = path.contains(".github/workflows/") || path.contains(".gitlab-ci");
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     folder || matches!(ending, "sh" | "md" | "mk" | "txt") || matches!(name.as_str(), "makefile" | "justfile")
+}
+
+fn is_prose(path: &str) -> bool {
+    [".md", ".txt"].iter().any(|ending| path.to_ascii_lowercase().ends_with(ending))
 }
 
 /// The services that an `up` in this line names, and where the command stands in it.
