@@ -115,6 +115,6 @@ mod tests {
         };
         assert_eq!(missing("api/.env", Some("api/.env.example")), "");
         assert_eq!(missing("api/.env", None), "advice at 5: the file of variables `api/.env` is not there\n");
-        assert_eq!(missing("api/vars", None), "error at 5: the file of variables `api/vars` is not there\n");
+        assert_eq!(missing("api/vars", None), "warning at 5: the file of variables `api/vars` is not there\n");
     }
 }
