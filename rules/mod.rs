@@ -7,6 +7,7 @@
 mod example;
 pub mod firewall {
     pub mod blocked;
+    pub mod selinux;
 }
 pub mod lifecycle {
     pub mod config_not_loaded;
@@ -93,6 +94,7 @@ pub const ALL: &[Rule] = &[
     lifecycle::no_restart::RULE,
     lifecycle::no_error_page::RULE,
     firewall::blocked::RULE,
+    firewall::selinux::RULE,
     syntax::nginx::RULE,
     syntax::compose::RULE,
     syntax::dockerfile::RULE,

@@ -15,8 +15,11 @@ pub const RULE: Rule = Rule { id: "firewall/blocked", doc: include_str!("blocked
 /// So many hops are named one by one.
 const HOPS: usize = 4;
 
+/// A hop that ends at a firewall.
+type Stopped<'s> = (&'s End, &'s Hop, &'s Filtered);
+
 fn check(site: &Site, findings: &mut Findings) {
-    let mut stopped: BTreeMap<(Span, u16), Vec<(&End, &Hop, &Filtered)>> = BTreeMap::new();
+    let mut stopped: BTreeMap<(Span, u16), Vec<Stopped>> = BTreeMap::new();
     for (end, hop) in site.ends() {
         if let Reach::Filtered(filtered) = &end.reach {
             stopped.entry((filtered.place, filtered.port)).or_default().push((end, hop, filtered));

@@ -8,6 +8,7 @@ use crate::site::Site;
 use crate::site::machine::{Condition, Kind, Machine, MachineId, Start};
 use crate::site::proxy::{Host, Target};
 use crate::site::reach::Reach;
+use crate::site::trouble::{Trouble, UnitTrouble, UnitWhy};
 use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "lifecycle/no-restart", doc: include_str!("no_restart.md"), check };
@@ -43,6 +44,14 @@ fn check(site: &Site, findings: &mut Findings) {
         for (machine, need) in missing {
             add(findings, level, machine, need, &lasting);
         }
+    }
+    for trouble in &site.troubles {
+        let Trouble::Unit(UnitTrouble { unit, place, why: UnitWhy::Misplaced { setting, section } }) = trouble else {
+            continue;
+        };
+        let message = format!("`{unit}` stays down after a crash: `{setting}` has no effect in `[{section}]`");
+        let finding = findings.warning(*place, message).label("ignored here");
+        finding.help("move it to `[Service]`");
     }
 }
 

@@ -3,14 +3,20 @@
 use crate::finding::Findings;
 use crate::rules::{Rule, words};
 use crate::site::Site;
-use crate::site::trouble::{StartTrouble, StartWhy, Trouble};
+use crate::site::trouble::{StartTrouble, StartWhy, Trouble, UnitTrouble, UnitWhy};
 
 pub const RULE: Rule = Rule { id: "lifecycle/start-command", doc: include_str!("start_command.md"), check };
 
 fn check(site: &Site, findings: &mut Findings) {
     for trouble in &site.troubles {
-        if let Trouble::Start(trouble) = trouble {
-            add(site, trouble, findings);
+        match trouble {
+            Trouble::Start(trouble) => add(site, trouble, findings),
+            Trouble::Unit(UnitTrouble { unit, place, why: UnitWhy::NotAbsolute { setting, program } }) => {
+                let message = format!("systemd refuses `{unit}`: `{program}` is no absolute path");
+                let finding = findings.warning(*place, message).label(format!("the program of `{setting}`"));
+                finding.help("write the whole path; `WorkingDirectory=` does not count here");
+            }
+            _ => {}
         }
     }
 }

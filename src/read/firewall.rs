@@ -6,6 +6,7 @@
 mod iptables;
 mod nft;
 mod script;
+mod selinux;
 mod ufw;
 
 use crate::read::snapshot::Tree as Snapshot;
@@ -47,6 +48,7 @@ pub fn read(site: &mut Site, sources: &Sources, roots: &[String]) {
     firewalls.extend(script::ufw(&scripts));
     firewalls.extend(script::iptables(&scripts));
     site.firewalls = firewalls;
+    site.confinement = roots.iter().find_map(|root| selinux::read(sources, root));
 }
 
 /// The system itself loads it when it starts.

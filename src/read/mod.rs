@@ -27,6 +27,7 @@ pub mod starting;
 pub mod surroundings;
 pub mod trees;
 pub mod troubles;
+pub mod unit_troubles;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ pub fn read(sources: &Sources) -> Reading {
     for root in host::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file))) {
         nginx_trees.extend(host::read(&mut site, &trees, &root));
     }
+    unit_troubles::read(&mut site, sources);
     firewall::read(&mut site, sources, &host::roots(sources, &|_| false));
     nginx_trees.extend(stand_alone::read(&mut site, &trees, &candidates));
     for file in trees.used() {

@@ -54,6 +54,19 @@ pub struct Network {
     pub bits: u8,
 }
 
+/// The system keeps web servers from connecting to anything but a few ports and sockets.
+#[derive(Clone, Debug)]
+pub struct Confinement {
+    /// The setting that switches it on.
+    pub place: Span,
+    /// Ports that stay open to them.
+    pub ports: Vec<u16>,
+    /// Patterns of paths that were given a label of their own.
+    pub folders: Vec<String>,
+    /// What lets them connect to any port.
+    pub switch: &'static str,
+}
+
 /// Where a connection to the host comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -12,7 +12,7 @@ pub mod sockets;
 pub mod trouble;
 
 use crate::site::backend::{Backend, Memory};
-use crate::site::firewall::Firewall;
+use crate::site::firewall::{Confinement, Firewall};
 use crate::site::listener::Listener;
 use crate::site::machine::{Machine, MachineId, Network};
 use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, VirtualServer};
@@ -37,6 +37,8 @@ pub struct Site {
     pub ends: Vec<End>,
     /// What decides over connections to the host itself.
     pub firewalls: Vec<Firewall>,
+    /// What keeps proxies of the host from connecting.
+    pub confinement: Option<Confinement>,
     /// What readers met on the way that no picture of hops can hold.
     pub troubles: Vec<Trouble>,
 }

@@ -17,6 +17,8 @@ pub enum Trouble {
     MountSourceMissing(MountSourceMissing),
     /// A file lies where the proxy would load configs from, and it does not load it.
     NotLoaded(NotLoaded),
+    /// A unit says something that systemd does not follow.
+    Unit(UnitTrouble),
     /// What a machine is told to start cannot work.
     Start(StartTrouble),
     /// The unit that starts a proxy of the host does not wait until the network is up.
@@ -117,4 +119,20 @@ pub enum StartWhy {
     Hidden { folder: String, installed: Span, target: String },
     /// The module that is named is not among those of its folder; the modules that would do.
     ModuleMissing { module: String, folder: String, candidates: Vec<(String, Span)> },
+}
+
+#[derive(Clone, Debug)]
+pub struct UnitTrouble {
+    /// Its name, to be quoted.
+    pub unit: String,
+    pub place: Span,
+    pub why: UnitWhy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnitWhy {
+    /// The setting that keeps a program running stands in a section where it has no effect.
+    Misplaced { setting: String, section: String },
+    /// The program is named relative to nothing.
+    NotAbsolute { setting: String, program: String },
 }

@@ -110,7 +110,7 @@ fn rule(statement: &str, place: Span) -> Option<PacketRule> {
         // A set in braces, or one value.
         let negated = matches!(word(at + 1), "!=") || matches!(word(at + 2), "!=");
         match (word(at), word(at + 1)) {
-            ("iif" | "iifname" | "meta", _) if !(word(at) == "meta" && !matches!(word(at + 1), "iif" | "iifname")) => {
+            ("iif" | "iifname" | "meta", _) if word(at) != "meta" || matches!(word(at + 1), "iif" | "iifname") => {
                 at += usize::from(word(at) == "meta") + 1 + usize::from(negated);
                 rule.unclear |= word(at).starts_with('{');
                 rule.interface = Some(Interface { name: word(at).trim_matches('"').to_owned(), negated });
