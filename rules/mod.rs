@@ -3,6 +3,12 @@
 //! A rule's id is its address: `target/port-mismatch` is `rules/target/port_mismatch.rs`, its page lies beside it as
 //! `port_mismatch.md`, and its cases are in `fixtures/target/port-mismatch/`.
 
+pub mod capacity {
+    pub mod header_buffer;
+    pub mod memory;
+    pub mod single_backend;
+    pub mod workers;
+}
 #[cfg(test)]
 mod example;
 pub mod firewall {
@@ -85,6 +91,10 @@ pub const ALL: &[Rule] = &[
     timeout::too_low::RULE,
     timeout::order::RULE,
     timeout::keepalive_race::RULE,
+    capacity::header_buffer::RULE,
+    capacity::memory::RULE,
+    capacity::workers::RULE,
+    capacity::single_backend::RULE,
     lifecycle::start_order::RULE,
     lifecycle::healthcheck::RULE,
     lifecycle::missing_env::RULE,

@@ -17,6 +17,7 @@ pub const RULE: Rule = Rule { id: "timeout/keepalive-race", doc: include_str!("k
 const KEPT: f64 = 60.0;
 
 fn check(site: &Site, findings: &mut Findings) {
+    let backends = site.backends_by_listener();
     for (end, hop) in site.ends() {
         let Some((group, _)) = end.server else { continue };
         let group = &site.groups[group];
@@ -33,7 +34,7 @@ fn check(site: &Site, findings: &mut Findings) {
             }
             Reuse::Asked => {
                 let Reach::Delivered(id) = end.reach else { continue };
-                let Some((backend, idle)) = site.backend(id).and_then(|it| Some((it, it.idle.as_ref()?))) else {
+                let Some((backend, idle)) = backends.get(&id).and_then(|it| Some((it, it.idle.as_ref()?))) else {
                     continue;
                 };
                 let who = format!("{} of {}", backend.program, name(site.machine(id.machine)));

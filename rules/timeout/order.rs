@@ -1,23 +1,28 @@
 //! The proxy gives up before its backend, or the backend before its proxy.
 
+use std::collections::HashMap;
+
 use super::words::{default_of, duration, is_longer, waits_for};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::name;
 use crate::site::Site;
 use crate::site::backend::{AtTheEnd, Backend, Limit};
+use crate::site::listener::Endpoint;
+use crate::site::machine::MachineId;
 use crate::site::proxy::{Hop, Wait};
-use crate::site::reach::{End, ListenerId, Reach};
+use crate::site::reach::{End, Reach};
 
 pub const RULE: Rule = Rule { id: "timeout/order", doc: include_str!("order.md"), check };
 
 fn check(site: &Site, findings: &mut Findings) {
+    let (backends, waits) = (site.backends_by_listener(), shortest_waits(site));
     for (end, hop) in site.ends() {
         let (Reach::Delivered(id), Some(read)) = (&end.reach, &hop.waits.read) else { continue };
-        if let Some(inner) = second_proxy(site, *id) {
+        if let Some(inner) = waits.get(&(id.machine, &site.listener(*id).endpoint)) {
             behind_another(site, (end, hop), read, inner, findings);
         }
-        let Some(backend) = site.backend(*id) else { continue };
+        let Some(backend) = backends.get(id) else { continue };
         let machine = name(site.machine(id.machine));
         proxy_first(site, (end, hop), read, backend, &machine, findings);
         backend_first(site, hop, read, backend, &machine, findings);
@@ -90,19 +95,20 @@ fn backend_first(site: &Site, hop: &Hop, read: &Wait, backend: &Backend, machine
     finding.help(format!("set `{setting}` to {} as well, or let {product} wait less", read.seconds.ceil()));
 }
 
-/// The shortest wait behind a listener that belongs to another proxy, where at least one is written.
-fn second_proxy(site: &Site, id: ListenerId) -> Option<&Wait> {
-    let endpoint = &site.listener(id).endpoint;
-    let is_behind = |hop: &&Hop| {
-        site.proxy(hop.proxy).machine == Some(id.machine)
-            && hop
-                .route
-                .and_then(|route| site.routes[route].server)
-                .is_some_and(|server| site.servers[server].listens.iter().any(|listen| listen.endpoint == *endpoint))
-    };
-    let mut waits: Vec<&Wait> = site.hops.iter().filter(is_behind).filter_map(|hop| hop.waits.read.as_ref()).collect();
-    waits.sort_by(|left, right| left.seconds.total_cmp(&right.seconds));
-    waits.first().copied().filter(|wait| wait.written.is_some())
+/// The shortest wait of a proxy for what it takes in on an address of its machine.
+fn shortest_waits(site: &Site) -> HashMap<(MachineId, &Endpoint), &Wait> {
+    let mut shortest: HashMap<(MachineId, &Endpoint), &Wait> = HashMap::new();
+    for hop in &site.hops {
+        let (Some(machine), Some(wait)) = (site.proxy(hop.proxy).machine, &hop.waits.read) else { continue };
+        let Some(server) = hop.route.and_then(|route| site.routes[route].server) else { continue };
+        for listen in &site.servers[server].listens {
+            let known = shortest.entry((machine, &listen.endpoint)).or_insert(wait);
+            if wait.seconds < known.seconds {
+                *known = wait;
+            }
+        }
+    }
+    shortest
 }
 
 fn behind_another(site: &Site, (end, hop): (&End, &Hop), read: &Wait, inner: &Wait, findings: &mut Findings) {

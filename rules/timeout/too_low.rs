@@ -27,9 +27,10 @@ fn check(site: &Site, findings: &mut Findings) {
         judge(hop.waits.send.as_ref(), ANSWER, "the backend takes nothing", slow, findings);
         judge(hop.waits.read.as_ref(), ANSWER, "the backend says nothing", slow, findings);
     }
+    let backends = site.backends_by_listener();
     for (end, hop) in site.ends() {
         let Reach::Delivered(id) = end.reach else { continue };
-        let Some(backend) = site.backend(id) else { continue };
+        let Some(backend) = backends.get(&id) else { continue };
         below_the_backend(site, hop, backend, findings);
     }
 }

@@ -1,6 +1,6 @@
 //! What the processes of a machine are limited to: how long they work, how long they keep connections, how much they take.
 
-mod memory;
+pub mod memory;
 mod php;
 
 use std::ops::Range;
@@ -16,22 +16,26 @@ use crate::site::backend::{AtTheEnd, Backend, Limit};
 use crate::site::machine::MachineId;
 use crate::source::{Span, Spanned};
 
-pub use crate::read::backends::memory::memory;
-
 /// Seconds for which a server of Node.js keeps an idle connection (nodejs.org/api/http.html, `server.keepAliveTimeout`).
 const NODE_IDLE: f64 = 5.0;
 
-/// Adds what is known of every process whose listeners the machine has.
+/// Adds what is known of every process of a container whose listeners its machine has.
 pub fn read(site: &mut Site, id: MachineId, container: &Container<'_>) {
-    let owners = site.machine(id).listener_processes.clone();
     for (number, process) in container.started.processes.iter().enumerate() {
-        let listeners: Vec<usize> = (0..owners.len()).filter(|listener| owners[*listener] == number).collect();
-        if listeners.is_empty() {
-            continue;
-        }
-        let found = container.with_surroundings(|surroundings| of_process(site, id, process, &listeners, surroundings));
-        site.backends.extend(found);
+        container.with_surroundings(|surroundings| add(site, id, number, process, surroundings));
     }
+}
+
+/// Adds what is known of one process; `number` is its own in [`crate::site::machine::Machine::listener_processes`], and
+/// the machine's listeners are there already.
+pub fn add(site: &mut Site, id: MachineId, number: usize, process: &Process, surroundings: &Surroundings<'_>) {
+    let owners = &site.machine(id).listener_processes;
+    let listeners: Vec<usize> = (0..owners.len()).filter(|listener| owners[*listener] == number).collect();
+    if listeners.is_empty() {
+        return;
+    }
+    let found = of_process(site, id, process, &listeners, surroundings);
+    site.backends.extend(found);
 }
 
 fn of_process(

@@ -12,7 +12,7 @@ mod scope;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::read::nginx::answers::{KEEPS_BY_ITSELF, buffers, reuse};
+use crate::read::nginx::answers::{KEEPS_BY_ITSELF, buffers, reuse, too_few_files};
 use crate::read::nginx::duration::seconds;
 use crate::read::nginx::listen::listen;
 pub use crate::read::nginx::load::{Files, Include};
@@ -74,6 +74,7 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
         user: user.map(|word| Spanned::new(word.value().into_owned(), word.span())),
         complete: loaded.incomplete.is_none() && (setup.machine.is_some() || is_main(&top)),
     });
+    site.troubles.extend(too_few_files(&top));
     for (place, path) in &loaded.missing {
         site.troubles.push(Trouble::IncludeMissing { place: *place, path: path.clone(), machine: setup.machine });
     }

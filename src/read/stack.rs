@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::read::backends;
+use crate::read::backends::memory::memory;
 use crate::read::compose::model::{
     self, Attachment as Joined, CommandForm, Content, Dockerfile, HostPath, MountKind, NetworkMode, Project, Service,
 };
@@ -62,7 +62,7 @@ pub fn read<'s>(
             let machine = place.machine(service, id, &container, &stacks);
             site.machines.push(machine);
             let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
-            site.memory.extend(limit.map(|limit| backends::memory(id, limit, &container)));
+            site.memory.extend(limit.map(|limit| memory(id, limit, &container)));
             stacks.containers.push((id, container));
         }
     }

@@ -11,6 +11,8 @@ pub mod reach;
 pub mod sockets;
 pub mod trouble;
 
+use std::collections::BTreeMap;
+
 use crate::site::backend::{Backend, Memory};
 use crate::site::firewall::{Confinement, Firewall};
 use crate::site::listener::Listener;
@@ -56,9 +58,15 @@ impl Site {
         &self.machine(id.machine).listening.listeners[id.index]
     }
 
-    /// The process or pool behind a listener.
-    pub fn backend(&self, id: ListenerId) -> Option<&Backend> {
-        self.backends.iter().find(|it| it.machine == id.machine && it.listeners.contains(&id.index))
+    /// The process or pool behind each listener.
+    pub fn backends_by_listener(&self) -> BTreeMap<ListenerId, &Backend> {
+        let mut found = BTreeMap::new();
+        for backend in &self.backends {
+            for index in &backend.listeners {
+                found.entry(ListenerId { machine: backend.machine, index: *index }).or_insert(backend);
+            }
+        }
+        found
     }
 
     /// Every end with its hop.

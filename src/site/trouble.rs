@@ -3,7 +3,7 @@
 
 use crate::site::machine::MachineId;
 use crate::site::proxy::ProxyId;
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 
 #[derive(Clone, Debug)]
 pub enum Trouble {
@@ -21,6 +21,8 @@ pub enum Trouble {
     Unit(UnitTrouble),
     /// What a machine is told to start cannot work.
     Start(StartTrouble),
+    /// A process of a proxy may have more connections than open files.
+    TooFewFiles { connections: Spanned<u64>, files: Spanned<u64> },
     /// The unit that starts a proxy of the host does not wait until the network is up.
     StartsWithoutNetwork { proxy: ProxyId, place: Span },
 }

@@ -2,8 +2,9 @@
 
 use crate::read::nginx::scope::Scope;
 use crate::site::proxy::{Buffers, Reuse};
+use crate::site::trouble::Trouble;
 use crate::source::Spanned;
-use crate::syntax::nginx::WordRef;
+use crate::syntax::nginx::{DirectiveRef, WordRef};
 
 /// The first version that keeps connections to a group by itself: it speaks HTTP/1.1 and leaves the Connection header
 /// out (nginx.org/en/CHANGES, 1.29.7).
@@ -105,17 +106,30 @@ fn refused(
         if asked < largest {
             let place = busy.map_or(place, |it| it.span);
             let message = format!("`{prefix}busy_buffers_size` is smaller than a single buffer of {largest} bytes");
-            reason = Some(Spanned::new(message, place));
+            reason = reason.or(Some(Spanned::new(message, place)));
         } else if asked > room {
             let message = format!(
                 "`{prefix}busy_buffers_size` of {asked} bytes does not fit into `{prefix}buffers` less one, {room} bytes"
             );
-            reason = Some(Spanned::new(message, place));
+            reason = reason.or(Some(Spanned::new(message, place)));
         } else {
             return None;
         }
     }
     reason
+}
+
+/// More connections for a worker than it may open files; nginx warns of it and starts
+/// (nginx.org/en/docs/ngx_core_module.html, `worker_rlimit_nofile`).
+pub fn too_few_files(top: &[DirectiveRef<'_>]) -> Option<Trouble> {
+    let number = |item: &DirectiveRef<'_>| {
+        let word = item.argument(0)?;
+        Some(Spanned::new(word.value().parse::<u64>().ok()?, word.span()))
+    };
+    let files = top.iter().find(|item| item.name() == "worker_rlimit_nofile").and_then(number)?;
+    let events = top.iter().find(|item| item.is_block() && item.name() == "events")?;
+    let connections = events.children().find(|item| item.name() == "worker_connections").as_ref().and_then(number)?;
+    (connections.value > files.value).then_some(Trouble::TooFewFiles { connections, files })
 }
 
 /// Bytes of `4096`, `8k`, `1m` (nginx.org/en/docs/syntax.html).

@@ -114,7 +114,7 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
     }
 
     fn given_anyhow(&self, mover: &Mover) -> Vec<Given> {
-        let given = if let Some(flags) = &mover.flag {
+        if let Some(flags) = &mover.flag {
             let takes_value = !matches!(mover.is, Meaning::Tls | Meaning::Off) || mover.when.is_some();
             self.flags_of(mover, flags, takes_value)
         } else if let Some(names) = &mover.variable {
@@ -125,8 +125,7 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
             self.positional(number).into_iter().collect()
         } else {
             Vec::new()
-        };
-        given
+        }
     }
 
     /// Each of its processes works on one request at a time (`Program::single`); `None`: that is not visible.

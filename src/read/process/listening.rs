@@ -97,7 +97,7 @@ pub fn entry(process: &Process, surroundings: &Surroundings) -> Option<app::Entr
         "ruby" => Language::Ruby,
         _ => return None,
     };
-    let Some((path, text)) = source(&entry.path, surroundings) else { return None };
+    let (path, text) = source(&entry.path, surroundings)?;
     let all_known = process.arguments.iter().all(|argument| argument.complete);
     let arguments: Vec<Text> = process.arguments.iter().map(|argument| argument.text.clone()).collect();
     let file = EntryFile { path: &path, text: &text, language, arguments: all_known.then_some(arguments.as_slice()) };

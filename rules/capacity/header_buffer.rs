@@ -1,0 +1,77 @@
+//! The header of an answer does not fit into what the proxy keeps for it.
+
+use std::collections::BTreeMap;
+
+use crate::finding::Findings;
+use crate::rules::Rule;
+use crate::rules::words::name;
+use crate::site::Site;
+use crate::site::backend::Backend;
+use crate::site::proxy::{Buffers, Hop};
+use crate::site::reach::{End, ListenerId, Reach};
+
+pub const RULE: Rule = Rule { id: "capacity/header-buffer", doc: include_str!("header_buffer.md"), check };
+
+/// Bytes: with less than a page of memory, ordinary cookies and redirects are too much.
+const PAGE: u64 = 4096;
+/// Bytes: what a proxy keeps at most when nothing is said, on machines with large pages.
+const USUAL: u64 = 8192;
+
+fn check(site: &Site, findings: &mut Findings) {
+    for hop in &site.hops {
+        let Buffers { header, header_setting, refused, misplaced, .. } = &hop.buffers;
+        let product = &site.proxy(hop.proxy).product;
+        if let Some(refused) = refused {
+            let finding = findings.error(refused.span, format!("{product} does not start: {refused}"));
+            finding.label("these sizes contradict each other");
+            finding.note(hop.place, "they hold here");
+            let prefix = header_setting.trim_end_matches("buffer_size");
+            finding
+                .help(format!("raise `{prefix}buffers`, `{header_setting}` and `{prefix}busy_buffers_size` together"));
+        }
+        if let Some(header) = header.filter(|size| size.value < PAGE) {
+            let finding = findings.warning(header.span, format!("`{header_setting}` is only {header} bytes"));
+            finding.label(format!("{} for an answer whose header is larger", nonsense(site, hop)));
+            finding.help("leave it out, or give it at least 8k");
+        }
+        for (setting, meant) in misplaced {
+            let finding = findings.warning(setting.span, format!("`{setting}` says nothing about this target"));
+            finding.label(format!("`{meant}` stays at its default"));
+            finding.note(hop.place, format!("the target speaks {}", hop.protocol.value));
+            finding.help(format!("write `{meant}`"));
+        }
+    }
+    let backends = site.backends_by_listener();
+    for (end, hop) in site.ends() {
+        large(site, &backends, (end, hop), findings);
+    }
+}
+
+/// A backend with large headers behind a buffer of the usual size.
+fn large(site: &Site, backends: &BTreeMap<ListenerId, &Backend>, (end, hop): (&End, &Hop), findings: &mut Findings) {
+    let Buffers { header, header_setting, body, misplaced, .. } = &hop.buffers;
+    let Reach::Delivered(id) = end.reach else { return };
+    let Some(why) = backends.get(&id).and_then(|backend| backend.large_headers.as_ref()) else { return };
+    let is_usual = header.is_none_or(|size| (PAGE..=USUAL).contains(&size.value));
+    if header_setting.is_empty() || !is_usual || !misplaced.is_empty() {
+        return;
+    }
+    let machine = name(site.machine(id.machine));
+    let message = format!("the headers of {machine} are large, and `{header_setting}` is not");
+    let place = header.map(|it| it.span).or(body.map(|it| it.span)).unwrap_or(hop.place);
+    let finding = findings.warning(place, message);
+    finding.label(match (header, body) {
+        (Some(header), _) => format!("a header of more than {header} bytes: {}", nonsense(site, hop)),
+        (None, Some(_)) => {
+            format!("these take the rest of an answer; its header gets 4 or 8 KiB, and then: {}", nonsense(site, hop))
+        }
+        (None, None) => format!("a header of more than 4 or 8 KiB: {}", nonsense(site, hop)),
+    });
+    finding.note(why.span, why.value.clone());
+    let prefix = header_setting.trim_end_matches("buffer_size");
+    finding.help(format!("write `{header_setting} 32k` and `{prefix}buffers 8 32k`"));
+}
+
+fn nonsense(site: &Site, hop: &Hop) -> &'static str {
+    site.proxy(hop.proxy).answers.nonsense
+}
