@@ -65,7 +65,7 @@ fn is_asked_for(path: &Path) -> bool {
 fn advising(case: &Path) -> Option<&'static str> {
     let rule = case.parent()?.strip_prefix("fixtures").ok()?.to_str()?;
     let rule = ALL.iter().find(|known| known.id == rule)?;
-    rule.doc.contains("## Level\n\nadvice").then_some(rule.id)
+    rule.doc.contains("\nLevel: advice\n").then_some(rule.id)
 }
 
 fn judge(folder: &Path, advice: Option<&str>) -> String {

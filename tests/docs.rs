@@ -31,7 +31,7 @@ fn the_examples_of_each_page() {
 
 /// The rules that say something. A page whose rule only advises says so, and then its advice counts.
 fn loud(rule: &Rule, outcome: &Outcome) -> Vec<&'static str> {
-    let advises = rule.doc.contains("## Level\n\nadvice");
+    let advises = rule.doc.contains("\nLevel: advice\n");
     let counts = |finding: &&Finding| finding.level >= Level::Warning || (advises && finding.rule == rule.id);
     outcome.findings.iter().filter(counts).map(|finding| finding.rule).collect()
 }
