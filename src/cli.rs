@@ -45,6 +45,9 @@ struct CheckArguments {
     /// Folders or files; of a file, its whole project is read and what touches the file is shown [default: .]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// This folder is the `/` of a server: absolute links and paths lead into it, and nothing outside is read
+    #[arg(long, value_name = "DIR", conflicts_with = "paths")]
+    root: Option<PathBuf>,
     /// How findings are written
     #[arg(long, value_enum, default_value = "human")]
     format: Format,

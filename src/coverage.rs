@@ -21,6 +21,15 @@ pub enum Read {
     No(String),
 }
 
+/// Folders of a server that were not looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// A folder just below `/`.
+    pub folder: String,
+    /// How many folders in it were not entered; 0: it was not entered itself.
+    pub folders: usize,
+}
+
 /// One hop and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteCoverage {

@@ -3,6 +3,7 @@
 //! Links are recorded and never followed, so that nothing outside the folder is read and no loop can catch us.
 
 pub mod names;
+pub mod server;
 pub mod target;
 
 use std::fs::{self, File};
@@ -13,7 +14,8 @@ use std::thread;
 
 use walkdir::WalkDir;
 
-use crate::coverage::{FileCoverage, Read};
+use crate::coverage::{FileCoverage, LeftOut, Read};
+use crate::read::snapshot::Tree;
 use crate::source::{Entry, FileState, Sources};
 
 /// Reading is spread over threads from this many files on; below, starting them costs more than it saves.
@@ -25,6 +27,8 @@ pub struct Snapshot {
     pub sources: Sources,
     /// What is there, matters by its name, and could not be read.
     pub unread: Vec<FileCoverage>,
+    /// Folders of a server in which nothing is looked for.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// What reading one file gave.
@@ -39,7 +43,18 @@ impl Snapshot {
     ///
     /// The text `replaced` counts instead of what is on disk at its path: an editor has not saved it yet.
     pub fn of(folder: &Path, replaced: Option<(&str, &[u8])>) -> Result<Snapshot, String> {
+        Snapshot::default().filled(folder, replaced)
+    }
+
+    /// The same for the `/` of a server: only folders that say something about it are entered ([`server`]).
+    pub fn of_server(folder: &Path, replaced: Option<(&str, &[u8])>) -> Result<Snapshot, String> {
         let mut snapshot = Snapshot::default();
+        snapshot.sources.told.is_server = true;
+        snapshot.filled(folder, replaced)
+    }
+
+    fn filled(self, folder: &Path, replaced: Option<(&str, &[u8])>) -> Result<Snapshot, String> {
+        let mut snapshot = self;
         let mut candidates = snapshot.walk(folder)?;
         candidates.sort();
         if let Some((path, bytes)) = replaced {
@@ -50,6 +65,24 @@ impl Snapshot {
         snapshot.read(folder, &candidates);
         snapshot.unread.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(snapshot)
+    }
+
+    /// Adds tables of sockets, each with its path for people.
+    pub fn add_sockets(&mut self, tables: &[(String, Vec<u8>)]) {
+        for (path, bytes) in tables {
+            match content(bytes.clone(), None) {
+                Content::Text { text, altered, .. } => {
+                    let file = self.sources.add_sockets(path, text);
+                    if let Some(what) = altered {
+                        self.sources.set_altered(file, what);
+                    }
+                }
+                Content::Unreadable(reason) => {
+                    self.unread.push(FileCoverage { path: path.clone(), format: "sockets", read: Read::No(reason) })
+                }
+                Content::TooLargeForNow => {}
+            }
+        }
     }
 
     /// Reads the files that a judgement has asked for. False when there was none.
@@ -70,7 +103,8 @@ impl Snapshot {
         let mut candidates = Vec::new();
         let mut links = Vec::new();
         self.sources.add_entry("", Entry::Directory { listed: true });
-        let is_whole_machine = folder.parent().is_none();
+        let is_server = self.sources.told.is_server;
+        let mut left_out = server::Tally::default();
         let mut walk = WalkDir::new(folder).into_iter();
         while let Some(step) = walk.next() {
             let entry = match step {
@@ -99,8 +133,11 @@ impl Snapshot {
             let kind = entry.file_type();
             let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
             if kind.is_dir() {
-                let is_machinery = is_whole_machine && entry.depth() == 1 && ["proc", "sys", "dev"].contains(&name);
-                let pruned = is_machinery || names::is_pruned(entry.path(), name);
+                let beside = is_server && !server::is_entered(&path);
+                if beside {
+                    left_out.add(&path);
+                }
+                let pruned = beside || names::is_pruned(entry.path(), name);
                 if pruned {
                     walk.skip_current_dir();
                 } else if names::names_a_file(name) {
@@ -112,6 +149,8 @@ impl Snapshot {
             } else if kind.is_file() {
                 if let Some(row) = names::read_at_once(&path) {
                     candidates.push((path.clone(), row.largest));
+                } else if is_server && server::is_read_at_once(&path) {
+                    candidates.push((path.clone(), names::LARGEST));
                 }
                 self.sources.add_entry(&path, Entry::File(FileState::NotRead));
             } else {
@@ -127,6 +166,7 @@ impl Snapshot {
         for (path, _) in &links {
             self.tell_about_link(path);
         }
+        self.left_out = left_out.into_list();
         Ok(candidates)
     }
 
@@ -135,7 +175,7 @@ impl Snapshot {
     fn add_link(&mut self, folder: &Path, path: &str, on_disk: &Path) {
         let says = fs::read_link(on_disk).unwrap_or_default();
         let says = match says.strip_prefix(folder) {
-            Ok(inside) if folder.parent().is_some() => {
+            Ok(inside) if !self.sources.told.is_server => {
                 let up = "../".repeat(path.matches('/').count());
                 format!("{up}{}", inside.to_string_lossy())
             }
@@ -149,14 +189,16 @@ impl Snapshot {
         let Some(Entry::Link(says)) = self.sources.entry(path) else { return };
         let leads_out = match says.strip_prefix('/') {
             // In the copy of a server's files, the folder stands for `/`.
-            Some(from_root) => self.sources.entry(from_root.trim_end_matches('/')).is_none(),
+            Some(_) => Tree { sources: &self.sources, root: Some("") }.real_path(path).is_none(),
+            None if self.sources.told.is_server => false,
             None => {
                 let depth = path.matches('/').count();
                 let ups = says.split('/').take_while(|part| *part == "..").count();
                 ups > depth
             }
         };
-        if leads_out && names::read_at_once(path).is_some() {
+        let is_missed = !self.sources.told.is_server || server::is_missed(path);
+        if leads_out && is_missed && names::read_at_once(path).is_some() {
             let reason = format!("a link to `{says}`, which is not in the folder that is checked");
             self.not_read(path, &reason);
         }
@@ -169,7 +211,8 @@ impl Snapshot {
             return Err(format!("`{}` cannot be read: {reason}", folder.display()));
         }
         self.sources.add_entry(&path, Entry::Directory { listed: false });
-        if path.split('/').any(names::folder_matters) {
+        let is_server = self.sources.told.is_server;
+        if path.split('/').any(names::folder_matters) || is_server && server::is_missed(&path) {
             self.unread.push(FileCoverage { path, format: "folder", read: Read::No(reason) });
         }
         Ok(())

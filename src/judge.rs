@@ -20,6 +20,10 @@ pub struct Request<'r> {
     pub unsaved: Option<(&'r str, &'r [u8])>,
     /// Files that somebody named: they are read whatever they are called. Relative to the folder.
     pub named: Option<&'r BTreeSet<String>>,
+    /// The folder is the `/` of a server.
+    pub is_server: bool,
+    /// Tables of the sockets that are open on it, each with its path for people.
+    pub sockets: &'r [(String, Vec<u8>)],
 }
 
 /// Why a folder was not judged. For people.
@@ -32,7 +36,9 @@ pub enum Trouble {
 
 /// `lint` is [`crate::lint`]. The outcome's files are completed by those that could not be read.
 pub fn folder(folder: &Path, request: Request, lint: fn(&Sources) -> Outcome) -> Result<(Sources, Outcome), Trouble> {
-    let mut snapshot = Snapshot::of(folder, request.unsaved).map_err(Trouble::Unreadable)?;
+    let take = if request.is_server { Snapshot::of_server } else { Snapshot::of };
+    let mut snapshot = take(folder, request.unsaved).map_err(Trouble::Unreadable)?;
+    snapshot.add_sockets(request.sockets);
     snapshot.read_too(folder, request.named.into_iter().flatten().cloned().collect());
     let mut outcome = guarded(&snapshot.sources, lint)?;
     for _ in 0..ROUNDS {
@@ -42,6 +48,7 @@ pub fn folder(folder: &Path, request: Request, lint: fn(&Sources) -> Outcome) ->
         outcome = guarded(&snapshot.sources, lint)?;
     }
     outcome.files = complete(outcome.files, &snapshot, request.named);
+    outcome.left_out = std::mem::take(&mut snapshot.left_out);
     Ok((snapshot.sources, outcome))
 }
 

@@ -26,7 +26,7 @@ pub mod site;
 pub mod source;
 pub mod syntax;
 
-use crate::coverage::{FileCoverage, RouteCoverage};
+use crate::coverage::{FileCoverage, LeftOut, RouteCoverage};
 use crate::finding::Finding;
 use crate::site::Site;
 use crate::site::machine::Kind;
@@ -40,6 +40,7 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     pub routes: Vec<RouteCoverage>,
     pub files: Vec<FileCoverage>,
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Judges a snapshot. A pure function: the same texts give the same outcome in the same order.
@@ -51,7 +52,7 @@ pub fn lint(sources: &Sources) -> Outcome {
     let site = &reading.site;
     let findings = rules::ALL.iter().flat_map(|rule| rule.run(site)).collect();
     let routes = site.ends().map(|(end, hop)| route(site, end, hop)).collect();
-    Outcome { findings: allow::apply(sources, findings), routes, files: reading.files }
+    Outcome { findings: allow::apply(sources, findings), routes, files: reading.files, left_out: Vec::new() }
 }
 
 fn route(site: &Site, end: &End, hop: &Hop) -> RouteCoverage {

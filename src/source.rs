@@ -320,9 +320,19 @@ pub struct Source {
     ascii: OnceLock<bool>,
 }
 
+/// What whoever checks a folder says of it, besides what stands in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The folder is the `/` of a server, whatever is found in it.
+    pub is_server: bool,
+    /// Tables of the sockets that were open on the server.
+    pub sockets: Vec<FileId>,
+}
+
 /// Everything that is judged together: the entries of a folder and the texts among them.
 #[derive(Debug, Default)]
 pub struct Sources {
+    pub told: Told,
     files: Vec<Source>,
     entries: BTreeMap<String, Entry>,
     wanted: Mutex<BTreeSet<String>>,
@@ -342,6 +352,26 @@ impl Sources {
         });
         self.add_entry(path, Entry::File(FileState::Read(id)));
         id
+    }
+
+    /// Adds a table of sockets, which is no part of the folder. Its path is for people, and taken as it is.
+    pub fn add_sockets(&mut self, path: &str, text: impl Into<Arc<str>>) -> FileId {
+        let id = FileId(self.files.len() as u32);
+        self.files.push(Source {
+            path: path.to_owned(),
+            text: text.into(),
+            altered: None,
+            executable: None,
+            lines: OnceLock::new(),
+            ascii: OnceLock::new(),
+        });
+        self.told.sockets.push(id);
+        id
+    }
+
+    /// The path is that of a text which is no part of the folder.
+    pub fn is_apart(&self, path: &str) -> bool {
+        self.told.sockets.iter().any(|file| self.path(*file) == path)
     }
 
     /// Says that something stands at `path`; the folders above it come to exist with it.

@@ -358,6 +358,114 @@ mod unix {
         assert_eq!(folder.json(&["outside"])["findings"][0]["file"], "outside/nginx.conf");
     }
 
+    /// A server whose links are absolute; some of them lead to files that are outside only.
+    fn server() -> Folder {
+        let main = "events {}\nhttp { include /etc/nginx/sites-enabled/*; }\n";
+        let site =
+            "server {\n  listen 80;\n  proxy_read_timeout 1s;\n  location / { proxy_pass http://127.0.0.1:81; }\n}\n";
+        let folder = Folder::new(&[
+            ("etc/nginx/nginx.conf", main),
+            ("etc/nginx/sites-available/shop", site),
+            ("etc/nginx/sites-enabled/default", ""),
+            ("usr/share/doc/nginx.conf", WARNS),
+            ("proc/nginx.conf", WARNS),
+            ("home/kim/.cache/nginx.conf", WARNS),
+        ]);
+        symlink("/etc/nginx/sites-available/shop", folder.0.join("etc/nginx/sites-enabled/shop")).expect("a link");
+        folder
+    }
+
+    #[test]
+    fn a_server_is_read_inside_its_root() {
+        let folder = server();
+        let outside = Folder::new(&[("blog", WARNS)]);
+        symlink(outside.0.join("blog"), folder.0.join("etc/nginx/sites-enabled/blog")).expect("a link");
+        symlink("../../../../../../../../etc/nginx/mime.types", folder.0.join("etc/nginx/mime")).expect("a link");
+        let document = folder.json(&["--root", "."]);
+        let findings = document["findings"].as_array().cloned().unwrap_or_default();
+        let places: Vec<_> = findings.iter().map(|it| (it["file"].as_str(), it["rule"].as_str())).collect();
+        assert_eq!(places, [(Some("etc/nginx/sites-available/shop"), Some("timeout/too-low"))]);
+        assert_eq!(document["routes"][0]["proxy"], "nginx on the host");
+        let link = format!("a link to `{}/blog`, which is not in the folder that is checked", outside.0.display());
+        assert_eq!(reason(&document, "etc/nginx/sites-enabled/blog"), link);
+        let left_out: Vec<_> = document["left_out"].as_array().into_iter().flatten().map(|it| &it["path"]).collect();
+        assert_eq!(left_out, ["home", "proc", "usr"]);
+        let human = folder.run(&["--root", "."]).out;
+        assert!(human.ends_with("not looked into: home (1 folder in it), proc, usr (1 folder in it)\n"), "{human}");
+        let complaint = folder.run(&["check", "--root", "etc/nginx/nginx.conf"]).complaint().to_owned();
+        assert_eq!(complaint, "`etc/nginx/nginx.conf` is no folder");
+        let files: Vec<_> = document["files"].as_array().into_iter().flatten().map(|it| &it["path"]).collect();
+        let shop = "etc/nginx/sites-available/shop";
+        assert_eq!(files.iter().filter(|path| **path == shop).count(), 1, "{files:?}");
+        assert!(!files.iter().any(|path| *path == "etc/nginx/sites-enabled/shop"), "{files:?}");
+    }
+
+    #[test]
+    fn a_folder_without_a_known_main_file_is_a_server_when_that_is_said() {
+        let folder = Folder::new(&[
+            ("etc/hosts", ""),
+            (
+                "srv/shop/compose.yaml",
+                "services:\n  web:\n    image: nginx:1.27\n    volumes: ['/srv/site.conf:/etc/nginx/conf.d/default.conf']\n",
+            ),
+            ("srv/site.conf", "server { listen 80; location / { proxy_pass http://127.0.0.1:81; } }\n"),
+        ]);
+        let outcome = |arguments: &[&str]| folder.json(arguments)["routes"][0]["proxy"].as_str().map(str::to_owned);
+        assert_eq!(outcome(&["--root", "."]).as_deref(), Some("nginx in service `web`"));
+        assert_eq!(outcome(&["."]).as_deref(), Some("nginx"));
+    }
+
+    /// The paths that the command opens or asks for, outside of what every program needs.
+    fn touched(folder: &Folder, arguments: &[&str]) -> Option<Vec<String>> {
+        let log = folder.0.with_extension("strace");
+        let mut command = std::process::Command::new("strace");
+        command.args(["-f", "-qq", "-e", "trace=%file,%network,%process", "-o"]).arg(&log);
+        command.arg(env!("CARGO_BIN_EXE_no502")).args(arguments).current_dir(&folder.0);
+        let started = command.env_remove("LD_LIBRARY_PATH").stdin(std::process::Stdio::null()).output();
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let _ = fs::remove_file(&log);
+        if started.is_err() || !text.contains("execve(") {
+            eprintln!("skipped: strace is not there or may not trace");
+            return None;
+        }
+        let calls = text.lines().filter(|line| !line.contains("ENOENT") && !line.contains("+++"));
+        let calls: Vec<String> = calls.filter_map(call).collect();
+        Some(calls)
+    }
+
+    /// Of a line of strace: the path that is touched, or the call when it has none.
+    fn call(line: &str) -> Option<String> {
+        let words = line.split_once(' ').map_or(line, |(_, words)| words.trim_start());
+        let (name, rest) = words.split_once('(')?;
+        if matches!(name, "clone" | "clone3" | "exit" | "exit_group" | "wait4") || words.starts_with('<') {
+            return None;
+        }
+        Some(rest.split('"').nth(1).map_or_else(|| name.to_owned(), str::to_owned))
+    }
+
+    /// What the C library and the count of processors look at, in every program.
+    const EVERY_PROGRAM: &[&str] = &["/etc/ld.so", "/lib", "/usr/lib", "/proc/self/", "/sys/fs/cgroup/"];
+
+    #[test]
+    fn nothing_outside_of_a_root_is_touched() {
+        let folder = server();
+        symlink("/etc/passwd", folder.0.join("etc/passwd")).expect("a link");
+        symlink("/etc", folder.0.join("srv")).expect("a link");
+        let root = folder.0.to_str().expect("a temporary folder has a plain name");
+        let Some(touched) = touched(&folder, &["check", "--root", root, "--format", "json"]) else { return };
+        let own = env!("CARGO_BIN_EXE_no502");
+        let is_fine = |path: &&String| {
+            // Of the folders above it, only whether they are links is asked.
+            path.starts_with(root)
+                || root.starts_with(path.as_str())
+                || path.as_str() == own
+                || EVERY_PROGRAM.iter().any(|known| path.starts_with(known))
+        };
+        assert!(touched.iter().any(|path| path.ends_with("sites-available/shop")), "{touched:?}");
+        let strange: Vec<_> = touched.iter().filter(|path| !is_fine(path)).collect();
+        assert!(strange.is_empty(), "{strange:?}");
+    }
+
     #[test]
     fn what_may_not_be_read_is_told() {
         let folder = Folder::new(&[("compose.yaml", ""), ("nginx/a.conf", ""), ("nginx.conf", WARNS)]);

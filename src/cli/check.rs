@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::selection::{Selection, nearest};
 use super::{CheckArguments, Colour, FailOn, Failure, Format, complain};
 use crate::discover::names::LARGEST;
+use crate::discover::server::is_whole_system;
 use crate::discover::target::{Target, target_of_unsaved, targets};
 use crate::finding::{Finding, Level};
 use crate::judge::{Request, Trouble};
@@ -32,7 +33,8 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
     let mut broken = false;
     for (target, unsaved) in folders(arguments, &current)? {
         let unsaved = unsaved.as_ref().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
-        let request = Request { unsaved, named: target.focus.as_ref() };
+        let is_server = arguments.root.is_some() || is_whole_system(&target.folder);
+        let request = Request { unsaved, named: target.focus.as_ref(), is_server, sockets: &[] };
         let (sources, mut outcome) = match judge::folder(&target.folder, request, lint) {
             Ok(judged) => judged,
             Err(Trouble::Unreadable(sentence)) => return Err(Failure::Sentence(sentence)),
@@ -67,8 +69,9 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
 type Unsaved = (String, Vec<u8>);
 
 fn folders(arguments: &CheckArguments, current: &Path) -> Result<Vec<(Target, Option<Unsaved>)>, Failure> {
+    let asked = arguments.root.as_ref().map_or(arguments.paths.as_slice(), std::slice::from_ref);
     if let Some(path) = &arguments.stdin_filename {
-        let (target, file) = target_of_unsaved(path, &arguments.paths, current)?;
+        let (target, file) = target_of_unsaved(path, asked, current)?;
         let mut bytes = Vec::new();
         let read = io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes);
         read.map_err(|error| format!("standard input cannot be read: {error}"))?;
@@ -80,8 +83,13 @@ fn folders(arguments: &CheckArguments, current: &Path) -> Result<Vec<(Target, Op
             return Err(Failure::Sentence(no_such_word(word)));
         }
     }
+    if let Some(root) = &arguments.root
+        && !root.is_dir()
+    {
+        return Err(Failure::Sentence(format!("`{}` is no folder", root.display())));
+    }
     let here = [PathBuf::from(".")];
-    let paths = if arguments.paths.is_empty() { &here } else { arguments.paths.as_slice() };
+    let paths = if asked.is_empty() { &here } else { asked };
     Ok(targets(paths, current)?.into_iter().map(|target| (target, None)).collect())
 }
 

@@ -18,6 +18,7 @@ pub mod nginx;
 pub mod probe;
 pub mod process;
 pub mod required;
+pub mod roots;
 pub mod running;
 pub mod snapshot;
 pub mod stack;
@@ -68,11 +69,11 @@ pub fn read(sources: &Sources) -> Reading {
     });
     let projects = projects.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &projects);
-    for root in host::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file))) {
+    for root in roots::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file))) {
         nginx_trees.extend(host::read(&mut site, &trees, &root));
     }
     unit_troubles::read(&mut site, sources);
-    firewall::read(&mut site, sources, &host::roots(sources, &|_| false));
+    firewall::read(&mut site, sources, &roots::roots(sources, &|_| false));
     nginx_trees.extend(stand_alone::read(&mut site, &trees, &candidates));
     for file in trees.used() {
         if let Some(language) = trees.foreign(file) {
@@ -91,7 +92,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     let host = MachineId(0);
     let somewhere = projects.iter().find_map(stack::place_of).unwrap_or(Span { file: FileId(0), start: 0, end: 0 });
     site.machines.push(host::unseen(somewhere));
-    let roots = host::roots(sources, &|_| false);
+    let roots = roots::roots(sources, &|_| false);
     let stacks = stack::read(site, sources, projects, host, roots.first().map(String::as_str));
     let containers = &stacks.containers;
     let mut nginx_trees = Vec::new();

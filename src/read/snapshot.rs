@@ -83,6 +83,10 @@ impl Tree<'_> {
         let mut at = String::new();
         while let Some(part) = pending.pop() {
             if part == ".." {
+                if self.root == Some(at.as_str()) {
+                    // Above `/` there is only `/`.
+                    continue;
+                }
                 if at.is_empty() {
                     return Resolved::Unknown;
                 }

@@ -16,7 +16,17 @@ struct Document {
     findings: Vec<FindingJson>,
     routes: Vec<RouteJson>,
     files: Vec<FileJson>,
+    /// Folders of a server that were not looked into.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOutJson>,
     summary: Summary,
+}
+
+#[derive(Serialize)]
+struct LeftOutJson {
+    path: String,
+    /// How many folders in it; 0: the folder itself.
+    folders: usize,
 }
 
 #[derive(Serialize)]
@@ -128,12 +138,17 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
             FileJson { path: checked.shown(&file.path), format: file.format, read, reason }
         })
     });
+    let left_out = checked.iter().flat_map(|checked| {
+        let left_out = checked.outcome.left_out.iter();
+        left_out.map(|it| LeftOutJson { path: checked.shown(&it.folder), folders: it.folders })
+    });
     let counts = count(checked);
     let document = Document {
         version: 1,
         findings,
         routes: routes.collect(),
         files: files.collect(),
+        left_out: left_out.collect(),
         summary: Summary {
             errors: counts.errors,
             warnings: counts.warnings,

@@ -60,7 +60,7 @@ impl Checked {
 
     /// The same for any path of the snapshot.
     pub fn shown(&self, path: &str) -> String {
-        format!("{}{path}", self.prefix)
+        if self.sources.is_apart(path) { path.to_owned() } else { format!("{}{path}", self.prefix) }
     }
 
     /// Path, line and column of the start of a span, the numbers from 1.

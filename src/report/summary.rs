@@ -18,6 +18,7 @@ pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Resu
         writeln!(out, "{}", nothing(&counts))?;
     }
     write_gaps(out, checked)?;
+    write_left_out(out, checked)?;
     if style.strict && counts.undecided > 0 {
         write_undecided(out, checked)?;
     }
@@ -110,6 +111,21 @@ fn write_gaps(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
         _ => None,
     });
     write_names(out, "not read", unread.collect())
+}
+
+/// Where a server was not looked into.
+fn write_left_out(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
+    let left_out = |checked: &Checked| -> Vec<String> {
+        let folders = checked.outcome.left_out.iter().map(|it| match it.folders {
+            0 => printable(&it.folder),
+            count => format!("{} ({})", printable(&it.folder), number(count, "folder in it", "folders in it")),
+        });
+        folders.collect()
+    };
+    for checked in checked.iter().filter(|checked| !checked.outcome.left_out.is_empty()) {
+        writeln!(out, "not looked into: {}", left_out(checked).join(", "))?;
+    }
+    Ok(())
 }
 
 fn write_names(out: &mut dyn Write, what: &str, mut names: Vec<String>) -> io::Result<()> {
