@@ -30,6 +30,8 @@ fn server_name(site: &Site, end: &End, hop: &Hop, host: &str, findings: &mut Fin
     let proxy = site.proxy(hop.proxy);
     let answers = format!("{} answers {} when the other side needs it", proxy.product, proxy.answers.nonsense);
     match &hop.tls.server_name {
+        // The block that it is included into may switch it on.
+        None if proxy.machine.is_none() && !proxy.complete => {}
         None => {
             let message = format!("the TLS handshake does not name `{host}`");
             findings.warning(end.place, message).label(answers).help(switch_on(hop));

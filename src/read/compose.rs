@@ -87,7 +87,16 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
     set_templates_apart(&mut project, documents);
     let dangling = check::dangling(&project, top.as_ref());
     match group.certainty {
-        Certainty::Known => project.problems.extend(dangling),
+        // Names that another file declares show that the two are used together, in a way that no file tells.
+        Certainty::Known
+            if dangling
+                .iter()
+                .any(|it| find::is_declared_elsewhere(documents, &project.files, it.section, &it.name)) =>
+        {
+            project.fragment = true;
+            project.services.clear();
+        }
+        Certainty::Known => project.problems.extend(dangling.into_iter().map(|it| it.problem)),
         _ if dangling.is_empty() => {}
         Certainty::Alone(Some(base)) => {
             let files = [&[base], &group.files[..]].concat();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::read::container::Container;
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Protocol};
-use crate::site::machine::MachineId;
+use crate::site::machine::{Attached, MachineId};
 use crate::site::proxy::{
     Answers, Buffers, Hop, Host, Listen, Port, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Target, TlsClient,
     To, UnknownName, VirtualServer, Waits,
@@ -22,7 +22,8 @@ const ANSWERS: Answers =
 /// Adds the routes of every generated proxy.
 pub fn read(site: &mut Site, containers: &[(MachineId, Container<'_>)]) {
     let runs = |container: &Container<'_>| {
-        container.started.processes.iter().find(|process| process.name.ends_with(PROGRAM)).map(|process| process.place)
+        let process = container.started.processes.first()?;
+        (process.name.rsplit('/').next() == Some(PROGRAM) && container.facts.is_some()).then_some(process.place)
     };
     let proxies: Vec<(MachineId, Span)> =
         containers.iter().filter_map(|(id, container)| Some((*id, runs(container)?))).collect();
@@ -39,11 +40,25 @@ pub fn read(site: &mut Site, containers: &[(MachineId, Container<'_>)]) {
         });
         for (target, container) in containers {
             let Lookup::Value(host) = container.variable("VIRTUAL_HOST") else { continue };
-            if host.as_str().trim().is_empty() || *target == id {
+            if host.as_str().trim().is_empty() || *target == id || !is_seen(site, id, *target) {
                 continue;
             }
             add(site, proxy, *target, &host, |name| container.variable(name));
         }
+    }
+}
+
+/// Whether the proxy is meant for a container: it is of the same project, or on a network of the proxy. All others of
+/// the host are seen by it, too; which of them run at the same time, no file tells.
+fn is_seen(site: &Site, proxy: MachineId, target: MachineId) -> bool {
+    let (proxy, target) = (site.machine(proxy), site.machine(target));
+    match (&site.machine(proxy.stack).attached, &target.attached) {
+        (Attached::Networks(own), Attached::Networks(others)) => {
+            proxy.project == target.project
+                || own.iter().any(|one| others.iter().any(|other| one.network == other.network))
+        }
+        // On the host's own network it reaches every bridge by address; a target there is asked through the host.
+        _ => false,
     }
 }
 

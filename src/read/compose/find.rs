@@ -91,6 +91,16 @@ pub fn groups(documents: &Documents<'_>) -> Vec<Group> {
     groups
 }
 
+/// Another compose file than these declares the name.
+pub fn is_declared_elsewhere(documents: &Documents<'_>, files: &[FileId], section: &str, name: &str) -> bool {
+    let folders = candidates(documents);
+    let mut others = folders.values().flatten().filter(|candidate| !files.contains(&candidate.file));
+    others.any(|candidate| {
+        let document = documents.get(candidate.file);
+        document.root().and_then(|root| root.get(section)?.get(name)).is_some()
+    })
+}
+
 fn group_folder(
     sources: &Sources,
     folder: &str,
