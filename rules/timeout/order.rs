@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::words::{default_of, duration, is_longer, waits_for};
+use super::words::{ANSWER, default_of, duration, is_longer, waits_for};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::name;
@@ -12,49 +12,110 @@ use crate::site::listener::Endpoint;
 use crate::site::machine::MachineId;
 use crate::site::proxy::{Hop, Wait};
 use crate::site::reach::{End, Reach};
+use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "timeout/order", doc: include_str!("order.md"), check };
 
+/// Seconds: who waits longer than this means "for ever", as for WebSockets.
+const LONG: f64 = 900.0;
+
+/// Two waits in the wrong order, and which of them is given to more.
+struct Clash<'s> {
+    /// The shorter wait, or what makes it hold.
+    place: Span,
+    /// Seconds of the longer one.
+    longer: f64,
+    end: &'s End,
+    hop: &'s Hop,
+    read: &'s Wait,
+    other: Other<'s>,
+}
+
+#[derive(Clone, Copy)]
+enum Other<'s> {
+    /// The backend would work longer than the proxy waits.
+    Slower(&'s Backend, &'s Limit),
+    /// The backend cuts off what the proxy waits for.
+    Quicker(&'s Backend, &'s Limit),
+    /// A second proxy, which waits longer; where that is written.
+    Proxy(&'s Wait, Span),
+}
+
 fn check(site: &Site, findings: &mut Findings) {
     let (backends, waits) = (site.backends_by_listener(), shortest_waits(site));
+    let mut clashes: Vec<Clash> = Vec::new();
+    let mut known: HashMap<Span, usize> = HashMap::new();
     for (end, hop) in site.ends() {
         let (Reach::Delivered(id), Some(read)) = (&end.reach, &hop.waits.read) else { continue };
-        if let Some(inner) = waits.get(&(id.machine, &site.listener(*id).endpoint)) {
-            behind_another(site, (end, hop), read, inner, findings);
+        let inner = waits.get(&(id.machine, &site.listener(*id).endpoint)).copied();
+        let backend = backends.get(id).copied();
+        for (place, longer, other) in clash(hop, read, inner, backend) {
+            let clash = Clash { place, longer, end, hop, read, other };
+            // A wait that is too short for several is reported once, with the one that needs most.
+            let number = *known.entry(place).or_insert(clashes.len());
+            match clashes.get_mut(number) {
+                None => clashes.push(clash),
+                Some(other) if other.longer < longer => *other = clash,
+                Some(_) => {}
+            }
         }
-        let Some(backend) = backends.get(id) else { continue };
-        let machine = name(site.machine(id.machine));
-        proxy_first(site, (end, hop), read, backend, &machine, findings);
-        backend_first(site, hop, read, backend, &machine, findings);
+    }
+    for clash in &clashes {
+        match clash.other {
+            Other::Slower(backend, limit) => proxy_first(site, clash, backend, limit, findings),
+            Other::Quicker(backend, limit) => backend_first(site, clash, backend, limit, findings),
+            Other::Proxy(inner, place) => behind_another(site, clash, inner, place, findings),
+        }
     }
 }
 
-/// 504 while the work goes on.
-fn proxy_first(
-    site: &Site,
-    (end, hop): (&End, &Hop),
+fn clash<'s>(
+    hop: &Hop,
     read: &Wait,
-    backend: &Backend,
-    machine: &str,
-    findings: &mut Findings,
-) {
-    let Some(limit) = backend.first_limit().filter(|limit| limit.written) else { return };
-    // A wait that is written although the backend's is none that ends a request is `timeout/too-low`.
-    let is_too_low = read.written.is_some() && limit.at_the_end == AtTheEnd::GoesOn;
-    if is_too_low || !is_longer(limit.seconds, read.seconds) {
-        return;
+    inner: Option<&'s Wait>,
+    backend: Option<&'s Backend>,
+) -> Vec<(Span, f64, Other<'s>)> {
+    let mut found = Vec::new();
+    let here = read.written.unwrap_or(hop.place);
+    // What is short for anybody is `timeout/too-low`.
+    let is_short = read.written.is_some() && read.seconds < ANSWER;
+    if let Some((inner, place)) = inner.and_then(|inner| Some((inner, inner.written?)))
+        && is_longer(inner.seconds, read.seconds)
+        && !is_short
+    {
+        found.push((here, inner.seconds, Other::Proxy(inner, place)));
     }
+    let Some(backend) = backend else { return found };
+    if let Some(limit) = backend.first_limit().filter(|limit| limit.written && is_longer(limit.seconds, read.seconds)) {
+        // So is a wait that is written, while nothing in the backend ends a request.
+        let is_too_low = read.written.is_some() && limit.at_the_end == AtTheEnd::GoesOn;
+        if !is_too_low && !is_short {
+            found.push((here, limit.seconds, Other::Slower(backend, limit)));
+        }
+    }
+    let cuts = backend.limits.iter().filter(|limit| limit.at_the_end == AtTheEnd::Cut);
+    let first = cuts.min_by(|left, right| left.seconds.total_cmp(&right.seconds));
+    if let Some(limit) = first.filter(|limit| read.written.is_some() && is_longer(read.seconds, limit.seconds)) {
+        found.push((limit.place, read.seconds, Other::Quicker(backend, limit)));
+    }
+    found
+}
+
+/// "`gunicorn` of `api`".
+fn who(site: &Site, backend: &Backend) -> String {
+    format!("{} of {}", backend.program, name(site.machine(backend.machine)))
+}
+
+/// 504 while the work goes on.
+fn proxy_first(site: &Site, clash: &Clash, backend: &Backend, limit: &Limit, findings: &mut Findings) {
+    let Clash { place, end, hop, read, .. } = clash;
     let proxy = site.proxy(hop.proxy);
-    let product = &proxy.product;
-    let given = duration(limit.seconds);
-    let finding = findings.warning(
-        read.written.unwrap_or(hop.place),
-        format!(
-            "{product} gives up after {}, {} of {machine} only after {given}",
-            duration(read.seconds),
-            backend.program
-        ),
-    );
+    let (product, who, given) = (&proxy.product, who(site, backend), duration(limit.seconds));
+    let message = match limit.at_the_end {
+        AtTheEnd::GoesOn => format!("{product} gives up after {}, {who} is given {given}", duration(read.seconds)),
+        _ => format!("{product} gives up after {}, {who} only after {given}", duration(read.seconds)),
+    };
+    let finding = findings.warning(*place, message);
     finding.label(match read.written {
         Some(_) => format!("{} for every request that takes longer", proxy.answers.slow),
         None => format!("{}, and {} follows", default_of(read), proxy.answers.slow),
@@ -67,32 +128,24 @@ fn proxy_first(
 }
 
 /// 502 although the proxy would still wait.
-fn backend_first(site: &Site, hop: &Hop, read: &Wait, backend: &Backend, machine: &str, findings: &mut Findings) {
-    let cut = backend.limits.iter().filter(|limit| limit.at_the_end == AtTheEnd::Cut);
-    let Some(limit) = cut.min_by(|left, right| left.seconds.total_cmp(&right.seconds)) else { return };
-    let Some(written) = read.written else { return };
-    if !is_longer(read.seconds, limit.seconds) {
-        return;
-    }
-    let Limit { seconds, setting, place, .. } = limit;
+fn backend_first(site: &Site, clash: &Clash, backend: &Backend, limit: &Limit, findings: &mut Findings) {
+    let Clash { place, hop, read, .. } = clash;
     let proxy = site.proxy(hop.proxy);
-    let (product, waits) = (&proxy.product, duration(read.seconds));
-    let message = format!(
-        "{} of {machine} cuts requests off after {}, and {product} would wait {waits}",
-        backend.program,
-        duration(*seconds)
-    );
+    let (product, waits, status) = (&proxy.product, duration(read.seconds), proxy.answers.nonsense);
+    let (who, cuts) = (who(site, backend), duration(limit.seconds));
+    let message = format!("{who} cuts requests off after {cuts}, and {product} would wait {waits}");
     let finding = findings.warning(*place, message);
     finding.label(match limit.written {
-        true => format!("{product} answers {} to every request that takes longer", proxy.answers.nonsense),
-        false => format!(
-            "`{setting}` is {} unless it is set, and {product} answers {}",
-            duration(*seconds),
-            proxy.answers.nonsense
-        ),
+        true => format!("{product} answers {status} to every request that takes longer"),
+        false => format!("`{}` is {cuts} unless it is set, and {product} answers {status}", limit.setting),
     });
-    finding.note(written, format!("{product} is told to wait {waits}"));
-    finding.help(format!("set `{setting}` to {} as well, or let {product} wait less", read.seconds.ceil()));
+    if let Some(written) = read.written {
+        finding.note(written, format!("{product} is told to wait {waits}"));
+    }
+    finding.help(match read.seconds <= LONG {
+        true => format!("set `{}` to {} as well, or let {product} wait less", limit.setting, read.seconds.ceil()),
+        false => format!("set `{}` to what the longest request needs", limit.setting),
+    });
 }
 
 /// The shortest wait of a proxy for what it takes in on an address of its machine.
@@ -111,18 +164,15 @@ fn shortest_waits(site: &Site) -> HashMap<(MachineId, &Endpoint), &Wait> {
     shortest
 }
 
-fn behind_another(site: &Site, (end, hop): (&End, &Hop), read: &Wait, inner: &Wait, findings: &mut Findings) {
-    let Some(place) = inner.written.filter(|_| is_longer(inner.seconds, read.seconds)) else { return };
+fn behind_another(site: &Site, clash: &Clash, inner: &Wait, written: Span, findings: &mut Findings) {
+    let Clash { place, hop, read, .. } = clash;
     let proxy = site.proxy(hop.proxy);
-    let message = format!(
-        "{} gives up after {}, the proxy behind it only after {}",
-        proxy.product,
-        duration(read.seconds),
-        duration(inner.seconds)
-    );
-    let finding = findings.warning(read.written.unwrap_or(end.place), message);
+    let (product, waits) = (&proxy.product, duration(inner.seconds));
+    let message =
+        format!("{product} gives up after {}, the proxy behind it only after {waits}", duration(read.seconds));
+    let finding = findings.warning(*place, message);
     finding.label(format!("{}, and {} follows", waits_for(read), proxy.answers.slow));
-    finding.note(place, format!("the second proxy waits {}", duration(inner.seconds)));
+    finding.note(written, format!("the second proxy waits {waits}"));
     finding.help(format!("write `{} {}` here", read.setting, just_above(inner.seconds)));
 }
 

@@ -1,6 +1,6 @@
 //! Waits that are so short that ordinary requests fail.
 
-use super::words::{duration, is_longer};
+use super::words::{ANSWER, duration, is_longer};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::site::Site;
@@ -12,9 +12,6 @@ pub const RULE: Rule = Rule { id: "timeout/too-low", doc: include_str!("too_low.
 
 /// Below this many seconds one lost packet, sent again after a second, is a failure.
 const CONNECT: f64 = 1.0;
-/// Below this many seconds an ordinary slow page is a failure.
-const ANSWER: f64 = 5.0;
-
 fn check(site: &Site, findings: &mut Findings) {
     for hop in &site.hops {
         if is_datagrams(site, hop) {

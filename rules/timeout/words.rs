@@ -2,6 +2,9 @@
 
 use crate::site::proxy::Wait;
 
+/// Below this many seconds an ordinary slow page is a failure.
+pub const ANSWER: f64 = 5.0;
+
 /// "60 s", "500 ms".
 pub fn duration(seconds: f64) -> String {
     if seconds < 1.0 { format!("{} ms", (seconds * 1000.0).round()) } else { format!("{seconds} s") }

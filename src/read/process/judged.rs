@@ -343,3 +343,18 @@ pub enum Set {
     Default(u32),
     Unknown,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn waits_have_units() {
+        assert_eq!(number("30", false), Some(30));
+        assert_eq!(number("20_000", true), Some(20));
+        assert_eq!(number("1500ms", false), Some(2));
+        assert_eq!(number("PT2M", false), Some(120));
+        assert_eq!(number("00:02:10", false), None);
+        assert_eq!(number("99999999999999999999", false), None);
+    }
+}

@@ -5,10 +5,10 @@ use crate::read::app::php_fpm;
 use crate::read::app::tokens::Language;
 use crate::read::app::{self, EntryFile};
 use crate::read::catalogue;
-use crate::read::catalogue::program::{Amount, Meaning, Program};
+use crate::read::catalogue::program::{Meaning, Program};
 use crate::read::process::address;
 use crate::read::process::flags::Given;
-use crate::read::process::judged::{Judged, Set};
+use crate::read::process::judged::Judged;
 use crate::read::process::{Process, Started};
 use crate::read::surroundings::{Found, Surroundings};
 use crate::site::listener::{Bind, Endpoint, Evidence, Listening};
@@ -118,28 +118,6 @@ fn source(path: &str, surroundings: &Surroundings) -> Option<(String, Text)> {
         _ => None,
     };
     read(path).or_else(|| sources_of_build(path).iter().find_map(|source| read(source)))
-}
-
-/// How long a process waits, in seconds, and how many of it there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Numbers {
-    /// It gives up on a request; 0: never.
-    pub timeout: Set,
-    /// It closes an idle connection; 0: after each answer.
-    pub keepalive: Set,
-    pub workers: Set,
-}
-
-/// The numbers that the catalogue knows how to read for a process.
-pub fn numbers(process: &Process, surroundings: &Surroundings) -> Option<Numbers> {
-    let program = process.program?;
-    let judged = Judged::new(process, program, surroundings);
-    let amount = |amount: &Option<Amount>| amount.as_ref().map_or(Set::Unknown, |amount| judged.amount(amount));
-    Some(Numbers {
-        timeout: amount(&program.timeout),
-        keepalive: amount(&program.keepalive),
-        workers: amount(&program.workers),
-    })
 }
 
 /// The pools of a php-fpm, from the main file that it is started with.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::read::catalogue::program::{Amount, Program};
 use crate::read::catalogue::tree::Tree;
 use crate::read::catalogue::{image, package, tree};
-use crate::read::process::judged::Set;
-use crate::read::process::listening::{Numbers, listening_of_all, numbers};
+use crate::read::process::judged::{Judged, Set};
+use crate::read::process::listening::listening_of_all;
 use crate::read::process::{Start, container_start, start};
 use crate::read::surroundings::{Found, Listing, Surroundings};
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening};
@@ -59,9 +60,14 @@ impl Machine {
         self.within(|surroundings| listening_of_all(&start(command, surroundings), surroundings, &|_| None).0)
     }
 
-    /// The numbers of the first process.
-    fn numbers(&self, command: &Start) -> Option<Numbers> {
-        self.within(|surroundings| numbers(start(command, surroundings).processes.first()?, surroundings))
+    /// Asks the first process of a line.
+    fn judged<T>(mut self, line: &str, ask: impl Fn(&Judged, &Program) -> T) -> T {
+        let command = Start::Shell(self.text("command", line));
+        self.within(|surroundings| {
+            let started = start(&command, surroundings);
+            let program = started.processes[0].program.unwrap();
+            ask(&Judged::new(&started.processes[0], program, surroundings), program)
+        })
     }
 
     /// What a line first keeps itself busy with.
@@ -444,10 +450,39 @@ fn entrypoints_as_people_write_them() {
 
 #[test]
 fn numbers_are_written_or_the_default() {
-    let mut machine = Machine::default().file("/app/gunicorn.conf.py", "timeout = 90\n");
-    let line = machine.text("line", "gunicorn --workers=4 site");
-    let numbers = machine.numbers(&Start::Shell(line)).unwrap();
-    assert!(matches!(numbers.timeout, Set::Written(timeout) if timeout.value == 90));
-    assert!(matches!(numbers.workers, Set::Written(workers) if workers.value == 4));
-    assert_eq!(numbers.keepalive, Set::Default(2));
+    let machine = || Machine::default().file("/app/gunicorn.conf.py", "timeout = 90\n");
+    machine().judged("gunicorn --workers=4 site", |judged, gunicorn| {
+        let amount = |amount: &Option<Amount>| judged.amount(amount.as_ref().unwrap());
+        assert!(matches!(amount(&gunicorn.timeout), Set::Written(timeout) if timeout.value == 90));
+        assert_eq!(judged.name_of(gunicorn.timeout.as_ref().unwrap()), "timeout");
+        assert!(matches!(amount(&gunicorn.workers), Set::Written(workers) if workers.value == 4));
+        assert_eq!(amount(&gunicorn.keepalive), Set::Default(2));
+    });
+    Machine::default().judged("next start --keepAliveTimeout 70000", |judged, next| {
+        let keepalive = judged.amount(next.keepalive.as_ref().unwrap());
+        assert!(matches!(keepalive, Set::Written(seconds) if seconds.value == 70));
+    });
+}
+
+#[test]
+fn one_request_at_a_time() {
+    let is_single = |line: &str| Machine::default().judged(line, |judged, _| judged.is_single());
+    assert_eq!(is_single("gunicorn site"), Some(true));
+    assert_eq!(is_single("gunicorn -k sync --threads 1 site"), Some(true));
+    assert_eq!(is_single("gunicorn --threads 4 site"), Some(false));
+    assert_eq!(is_single("gunicorn --worker-class=uvicorn.workers.UvicornWorker site"), Some(false));
+    assert_eq!(is_single("uvicorn site:app"), None);
+    let hidden = Machine::default().hidden_variable("GUNICORN_CMD_ARGS");
+    assert_eq!(hidden.judged("gunicorn site", |judged, _| judged.is_single()), None);
+}
+
+#[test]
+fn reasons_for_large_headers() {
+    let why =
+        |machine: Machine, line: &str| machine.judged(line, |judged, _| judged.large_headers().map(|it| it.value));
+    assert_eq!(why(Machine::default(), "php-fpm"), None);
+    assert!(
+        why(Machine::default().variable("MAGE_MODE", "developer"), "php-fpm").is_some_and(|it| it.contains("Magento"))
+    );
+    assert!(why(Machine::default(), "kc.sh start").is_some_and(|it| it.contains("Keycloak")));
 }
