@@ -347,7 +347,7 @@ fn files_that_belong_together() {
             "e/one.yml + e/sub/two.yml",
             "f/docker-compose.yml + f/compose.more.yml + f/parts.yml (fragment)",
             "f/docker-compose.live.yml",
-            "f/docker-compose.yml",
+            "f/docker-compose.yml (fragment)",
             "g/compose.yml",
             "g/compose.yml + g/compose.both.yml (fragment)",
             "g/compose.yml + g/compose.extra.yml",
