@@ -48,6 +48,12 @@ struct CheckArguments {
     /// This folder is the `/` of a server: absolute links and paths lead into it, and nothing outside is read
     #[arg(long, value_name = "DIR", conflicts_with = "paths")]
     root: Option<PathBuf>,
+    /// What `ss -ltnp`, `ss -lxp` or `netstat -ltnp` printed on the server: what listens there; may be given several times
+    #[arg(long, value_name = "FILE")]
+    listening: Vec<PathBuf>,
+    /// Ask the kernel of this machine what listens; with --root / only
+    #[arg(long, requires = "root")]
+    live: bool,
     /// How findings are written
     #[arg(long, value_enum, default_value = "human")]
     format: Format,

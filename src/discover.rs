@@ -2,6 +2,7 @@
 //!
 //! Links are recorded and never followed, so that nothing outside the folder is read and no loop can catch us.
 
+pub mod live;
 pub mod names;
 pub mod server;
 pub mod target;

@@ -324,6 +324,48 @@ fn many_files_come_in_the_same_order_every_time() {
     }
 }
 
+/// What becomes of each route of a server whose open sockets are in a file.
+fn outcomes(table: &str) -> Vec<String> {
+    let main = "events {}\nhttp { server { listen 80;\n  location / { proxy_pass http://127.0.0.1:3000; }\n  location /b { proxy_pass http://127.0.0.1:80/c; }\n  location /php { fastcgi_pass unix:/var/run/php/shop.sock; }\n} }\n";
+    let folder = Folder::new(&[("root/etc/nginx/nginx.conf", main), ("sockets.txt", table)]);
+    let document = folder.json(&["--root", "root", "--listening", "sockets.txt"]);
+    let routes = document["routes"].as_array().into_iter().flatten();
+    routes.map(|route| route["outcome"].as_str().unwrap_or("").to_owned()).collect()
+}
+
+#[test]
+fn sockets_that_were_seen_are_all_that_there_are() {
+    let tcp = "LISTEN 0 511 127.0.0.1:3000 0.0.0.0:* users:((\"node\",pid=9,fd=18))\n";
+    let unix = "u_str LISTEN 0 4096 /run/php/shop.sock 24013 * 0\n";
+    assert_eq!(outcomes(tcp), ["delivered", "delivered", "undecided"]);
+    assert_eq!(outcomes(unix), ["undecided", "delivered", "delivered"]);
+    assert_eq!(outcomes(&tcp.replace("3000", "3001")), ["refused", "delivered", "undecided"]);
+    assert_eq!(outcomes(&unix.replace("shop", "blog")), ["undecided", "delivered", "refused"]);
+    assert_eq!(outcomes(&format!("{tcp}{unix}")), ["delivered", "delivered", "delivered"]);
+    let named = tcp.replace("3000", "hbci");
+    assert_eq!(outcomes(&format!("{named}{}", tcp.replace("3000", "1"))), ["undecided", "delivered", "undecided"]);
+    assert_eq!(outcomes("nothing\n"), ["undecided", "delivered", "undecided"]);
+}
+
+#[test]
+fn a_list_of_sockets_is_evidence_with_a_place() {
+    let main = "events {}\nhttp { server { listen 80; location / { proxy_pass http://127.0.0.1:3000; } } }\n";
+    let table = "Netid State\ntcp LISTEN 0 511 127.0.0.1:3001 0.0.0.0:* users:((\"node\",pid=9,fd=18))\n";
+    let folder = Folder::new(&[("root/etc/nginx/nginx.conf", main), ("given/ss.txt", table), ("empty", "")]);
+    let document = folder.json(&["--root", "root", "--listening", "given/ss.txt"]);
+    let finding = &document["findings"][0];
+    assert_eq!(finding["rule"], "target/port-mismatch");
+    let notes: Vec<_> = finding["notes"].as_array().into_iter().flatten().collect();
+    assert!(notes.iter().any(|note| note["file"] == "given/ss.txt" && note["start"]["line"] == 2), "{finding}");
+    assert_eq!(reason(&folder.json(&["--listening", "empty"]), "empty"), "no line of it is a listening socket");
+    let complaint = folder.run(&["--listening", "none", "root"]).complaint().to_owned();
+    assert_eq!(complaint, "`none` cannot be read: no such file or folder");
+    assert_eq!(
+        folder.run(&["--root", "root", "--live"]).complaint(),
+        "`--live` asks this machine, so it needs `--root /`"
+    );
+}
+
 #[cfg(unix)]
 mod unix {
     use std::ffi::OsStr;
@@ -444,7 +486,8 @@ mod unix {
     }
 
     /// What the C library and the count of processors look at, in every program.
-    const EVERY_PROGRAM: &[&str] = &["/etc/ld.so", "/lib", "/usr/lib", "/proc/self/", "/sys/fs/cgroup/"];
+    const EVERY_PROGRAM: &[&str] =
+        &["/etc/ld.so", "/lib", "/usr/lib", "/proc/self/maps", "/proc/self/cgroup", "/sys/fs/cgroup/"];
 
     #[test]
     fn nothing_outside_of_a_root_is_touched() {
@@ -464,6 +507,8 @@ mod unix {
         assert!(touched.iter().any(|path| path.ends_with("sites-available/shop")), "{touched:?}");
         let strange: Vec<_> = touched.iter().filter(|path| !is_fine(path)).collect();
         assert!(strange.is_empty(), "{strange:?}");
+        let is_asked = |path: &String| path.starts_with("/proc/net") || path == "socket" || path == "connect";
+        assert!(!touched.iter().any(is_asked), "{touched:?}");
     }
 
     #[test]

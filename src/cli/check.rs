@@ -1,12 +1,15 @@
 //! Checks folders and files: reads them, judges each folder, prints the findings.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::selection::{Selection, nearest};
 use super::{CheckArguments, Colour, FailOn, Failure, Format, complain};
+use crate::discover::live;
 use crate::discover::names::LARGEST;
+use crate::discover::reason;
 use crate::discover::server::is_whole_system;
 use crate::discover::target::{Target, target_of_unsaved, targets};
 use crate::finding::{Finding, Level};
@@ -29,12 +32,13 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
         least = least.min(level);
     }
     let current = env::current_dir().map_err(|error| format!("the current directory cannot be read: {error}"))?;
+    let sockets = sockets(arguments)?;
     let mut checked = Vec::new();
     let mut broken = false;
     for (target, unsaved) in folders(arguments, &current)? {
         let unsaved = unsaved.as_ref().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
         let is_server = arguments.root.is_some() || is_whole_system(&target.folder);
-        let request = Request { unsaved, named: target.focus.as_ref(), is_server, sockets: &[] };
+        let request = Request { unsaved, named: target.focus.as_ref(), is_server, sockets: &sockets };
         let (sources, mut outcome) = match judge::folder(&target.folder, request, lint) {
             Ok(judged) => judged,
             Err(Trouble::Unreadable(sentence)) => return Err(Failure::Sentence(sentence)),
@@ -63,6 +67,25 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
         Err(failure) => Err(failure),
         Ok(()) => Ok(status),
     }
+}
+
+/// Tables of open sockets with their paths: those that were named, and the kernel's own where that is asked for.
+fn sockets(arguments: &CheckArguments) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut tables = Vec::new();
+    for path in &arguments.listening {
+        let failure = |error| format!("`{}` cannot be read: {}", path.display(), reason(&error));
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+        read.map_err(failure)?;
+        tables.push((path.to_string_lossy().replace('\\', "/"), bytes));
+    }
+    if arguments.live {
+        if arguments.root.as_ref().is_none_or(|root| root.parent().is_some()) {
+            return Err(Failure::Sentence("`--live` asks this machine, so it needs `--root /`".to_owned()));
+        }
+        tables.extend(live::sockets()?);
+    }
+    Ok(tables)
 }
 
 /// The path of an unsaved file in its folder, and its text.

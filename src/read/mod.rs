@@ -20,6 +20,7 @@ pub mod process;
 pub mod required;
 pub mod roots;
 pub mod running;
+pub mod seen_sockets;
 pub mod snapshot;
 pub mod stack;
 pub mod stand_alone;
@@ -71,6 +72,9 @@ pub fn read(sources: &Sources) -> Reading {
     let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &projects);
     for root in roots::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file))) {
         nginx_trees.extend(host::read(&mut site, &trees, &root));
+    }
+    for (file, read) in seen_sockets::read(&mut site, sources, MachineId(0)) {
+        coverage.set(sources, file, "sockets", read);
     }
     unit_troubles::read(&mut site, sources);
     firewall::read(&mut site, sources, &roots::roots(sources, &|_| false));

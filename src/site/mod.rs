@@ -41,8 +41,17 @@ pub struct Site {
     pub firewalls: Vec<Firewall>,
     /// What keeps proxies of the host from connecting.
     pub confinement: Option<Confinement>,
+    /// Which sockets of the host were seen, so that there are no others.
+    pub seen: Seen,
     /// What readers met on the way that no picture of hops can hold.
     pub troubles: Vec<Trouble>,
+}
+
+/// The kinds of sockets of the host of which all are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    pub tcp: bool,
+    pub unix: bool,
 }
 
 impl Site {

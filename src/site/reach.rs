@@ -705,6 +705,9 @@ impl<'s> Index<'s> {
 
     /// Why the set of listeners of a stack may be larger than what is known.
     fn stack_is_open(&self, stack: MachineId) -> Option<&'s str> {
+        if self.site.seen.tcp && self.site.machine(stack).kind == Kind::Host {
+            return None;
+        }
         let machines = self.stacks.get(&stack).map_or(&[][..], Vec::as_slice);
         machines.iter().find_map(|id| self.site.machine(*id).listening.open.as_deref())
     }

@@ -83,11 +83,12 @@ pub fn reach(site: &Site, hop: &Hop, path: &Spanned<String>) -> Reach {
         .map(MachineId)
         .filter(|id| *id == home_id || (site.machine(*id).project == home.project && shares(site, *id, &place)))
         .collect();
-    let open = makers.iter().find_map(|id| site.machine(*id).listening.open.as_deref());
+    let is_seen = |id: MachineId| site.seen.unix && site.machine(id).kind == Kind::Host;
+    let open = makers.iter().filter(|id| !is_seen(**id)).find_map(|id| site.machine(*id).listening.open.as_deref());
     if let Some(why) = open {
         return Reach::Undecided(why.to_owned());
     }
-    if home.kind == Kind::Host {
+    if home.kind == Kind::Host && !site.seen.unix {
         return Reach::Undecided("what else runs on the host is not visible".to_owned());
     }
     if let Some(listener) = same_folder {

@@ -6,6 +6,7 @@ pub mod dockerfile;
 pub mod env_file;
 pub mod ini;
 pub mod nginx;
+pub mod socket_table;
 pub mod yaml;
 
 use crate::source::Span;
