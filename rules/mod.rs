@@ -19,6 +19,7 @@ pub mod lifecycle {
     pub mod config_not_loaded;
     pub mod healthcheck;
     pub mod missing_env;
+    pub mod module_missing;
     pub mod no_error_page;
     pub mod no_restart;
     pub mod port_conflict;
@@ -100,6 +101,7 @@ pub const ALL: &[Rule] = &[
     lifecycle::missing_env::RULE,
     lifecycle::config_not_loaded::RULE,
     lifecycle::port_conflict::RULE,
+    lifecycle::module_missing::RULE,
     lifecycle::start_command::RULE,
     lifecycle::no_restart::RULE,
     lifecycle::no_error_page::RULE,

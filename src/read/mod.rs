@@ -106,6 +106,9 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         backends::read(site, *id, container);
         troubles::leftovers(site, trees, container);
         start_troubles::read(site, *id, container);
+        for nginx in &read {
+            nginx::modules::missing(site, *id, container, &nginx.trees, nginx.complete);
+        }
         troubles::not_loaded(site, trees, *id, container, &read);
         nginx_trees.extend(read.into_iter().flat_map(|read| read.trees));
         let machine = &site.machines[id.0];

@@ -6,6 +6,7 @@ mod answers;
 pub mod duration;
 mod listen;
 mod load;
+pub mod modules;
 mod pass;
 mod scope;
 

@@ -35,6 +35,8 @@ const USUAL_MAIN: &str = "http { include /etc/nginx/conf.d/*.conf; include /etc/
 pub struct NginxRead {
     pub trees: Vec<Arc<Tree>>,
     pub includes: Vec<nginx::Include>,
+    /// Every file that it loads is visible.
+    pub complete: bool,
 }
 
 /// Reads every nginx of a machine and fills in what the machine listens on.
@@ -174,7 +176,8 @@ fn run_nginx(
     if let Some(language) = foreign {
         listening.open.get_or_insert_with(|| format!("a part of its configuration is {language}"));
     }
-    (NginxRead { trees: reading.trees, includes: reading.includes }, listening)
+    let complete = listening.open.is_none();
+    (NginxRead { trees: reading.trees, includes: reading.includes, complete }, listening)
 }
 
 /// Something is put where only nginx looks.

@@ -102,6 +102,8 @@ fn script(container: &Container<'_>, program: &Program) -> Option<(Span, StartWh
         StartWhy::CarriageReturns { file: Span { file, start: 0, end: first_line.len() as u32 }, path }
     } else if program.direct
         && is_shell
+        // A script without commands stands for something that is built elsewhere.
+        && !shell(&text).commands.is_empty()
         && may_execute(container, &path, file) == Some(false)
         && !is_treated(container, &path)
     {

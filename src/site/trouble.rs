@@ -17,6 +17,8 @@ pub enum Trouble {
     MountSourceMissing(MountSourceMissing),
     /// A file lies where the proxy would load configs from, and it does not load it.
     NotLoaded(NotLoaded),
+    /// A proxy lacks a module that its config needs.
+    ModuleMissing(ModuleMissing),
     /// A unit says something that systemd does not follow.
     Unit(UnitTrouble),
     /// What a machine is told to start cannot work.
@@ -137,4 +139,21 @@ pub enum UnitWhy {
     Misplaced { setting: String, section: String },
     /// The program is named relative to nothing.
     NotAbsolute { setting: String, program: String },
+}
+
+#[derive(Clone, Debug)]
+pub struct ModuleMissing {
+    pub machine: MachineId,
+    /// The directive of the module, or the statement that loads it.
+    pub place: Span,
+    /// The name of its file.
+    pub module: String,
+    /// Where the image is named.
+    pub image: Span,
+    /// The place loads it; otherwise nothing does.
+    pub is_load: bool,
+    /// It lies there and only has to be loaded.
+    pub is_brought: bool,
+    /// The package that brings it, where it is known.
+    pub package: Option<String>,
 }

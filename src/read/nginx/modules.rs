@@ -1,0 +1,182 @@
+//! Modules that a config needs and that the nginx of its machine is known not to have.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+use serde::Deserialize;
+
+use crate::read::container::Container;
+use crate::read::image::Change;
+use crate::site::Site;
+use crate::site::machine::MachineId;
+use crate::site::trouble::{ModuleMissing, Trouble};
+use crate::source::Span;
+use crate::syntax::nginx::{Directives, Tree};
+
+/// An entry of `modules.yaml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Module {
+    pub file: String,
+    /// The documentation that lists its directives.
+    pub source: String,
+    #[serde(default)]
+    pub directives: Vec<String>,
+    #[serde(default)]
+    pub blocks: Vec<String>,
+    #[serde(default)]
+    pub built_in: Vec<String>,
+    #[serde(default)]
+    pub brought: Vec<String>,
+    /// By distribution.
+    #[serde(default)]
+    pub packages: HashMap<String, String>,
+}
+
+/// Modules by their files, and by the directives that only they have, with braces or without.
+struct Index {
+    files: HashMap<&'static str, &'static Module>,
+    directives: HashMap<(&'static str, bool), &'static Module>,
+}
+
+fn modules() -> &'static [Module] {
+    static MODULES: OnceLock<Vec<Module>> = OnceLock::new();
+    MODULES.get_or_init(|| serde_yaml::from_str(include_str!("modules.yaml")).unwrap_or_default())
+}
+
+fn index() -> &'static Index {
+    static INDEX: OnceLock<Index> = OnceLock::new();
+    INDEX.get_or_init(|| {
+        let mut index = Index { files: HashMap::new(), directives: HashMap::new() };
+        for module in modules() {
+            index.files.insert(&module.file, module);
+            index.directives.extend(module.directives.iter().map(|name| ((name.as_str(), false), module)));
+            index.directives.extend(module.blocks.iter().map(|name| ((name.as_str(), true), module)));
+        }
+        index
+    })
+}
+
+/// Blocks whose entries are no directives.
+const RAW: &[&str] = &["map", "geo", "types", "split_clients", "charset_map", "match"];
+
+/// In blocks.
+const DEPTH: usize = 16;
+
+/// What the trees of one nginx need and its distribution does not give.
+pub fn missing(site: &mut Site, id: MachineId, container: &Container<'_>, trees: &[Arc<Tree>], complete: bool) {
+    let Some(distribution) = distribution(container) else { return };
+    let mut uses = Uses { loaded: Vec::new(), used: Vec::new() };
+    for tree in trees {
+        uses.collect(tree.root(), 0);
+    }
+    let loaded: HashSet<&str> = uses.loaded.iter().map(|(file, _)| file.as_str()).collect();
+    let has = |list: &[String]| list.iter().any(|name| name == distribution.name);
+    let mut said: HashSet<&str> = HashSet::new();
+    let loads = uses.loaded.iter().filter_map(|(file, place)| Some((*index().files.get(file.as_str())?, *place, true)));
+    // Any file that is not visible may load a module.
+    let uses_of = uses.used.iter().filter(|_| complete).map(|(module, place)| (*module, *place, false));
+    for (module, place, is_load) in loads.chain(uses_of) {
+        let there = match is_load {
+            true => has(&module.brought) || distribution.may_bring,
+            false => has(&module.built_in) || loaded.contains(module.file.as_str()),
+        };
+        if there || !said.insert(&module.file) {
+            continue;
+        }
+        site.troubles.push(Trouble::ModuleMissing(ModuleMissing {
+            machine: id,
+            place,
+            module: module.file.clone(),
+            image: container.image_place,
+            is_load,
+            is_brought: has(&module.brought),
+            package: module.packages.get(distribution.name).cloned().filter(|_| distribution.name != "official"),
+        }));
+    }
+}
+
+struct Uses {
+    loaded: Vec<(String, Span)>,
+    used: Vec<(&'static Module, Span)>,
+}
+
+impl Uses {
+    fn collect(&mut self, directives: Directives<'_>, depth: usize) {
+        for item in directives {
+            let name = item.name();
+            if let Some(module) = index().directives.get(&(&*name, item.is_block())) {
+                self.used.push((module, item.name_span()));
+            } else if name == "load_module"
+                && let Some(word) = item.argument(0)
+            {
+                let file = word.value().rsplit('/').next().unwrap_or_default().to_owned();
+                self.loaded.push((file, word.span()));
+            }
+            if item.is_block() && depth < DEPTH && !RAW.contains(&&*name) {
+                self.collect(item.children(), depth + 1);
+            }
+        }
+    }
+}
+
+struct Distribution {
+    name: &'static str,
+    /// Something may put more files beside its own.
+    may_bring: bool,
+}
+
+/// Where the nginx of a machine comes from, when it is as it was packaged.
+fn distribution(container: &Container<'_>) -> Option<Distribution> {
+    let image = container.files.image.as_ref();
+    let packages = image.map_or(&[][..], |image| &image.installed);
+    let is_more = |name: &str| name.starts_with("libnginx-mod") || name.starts_with("nginx-");
+    let more = packages.iter().any(|package| is_more(&package.name.value));
+    // A build of its own, or files of another one.
+    let replaced = image.is_some_and(|image| {
+        !image.commands.is_empty()
+            || image.changes.iter().any(|change| match change {
+                Change::Copy { target: path, .. } | Change::Unknown { path: Some(path), .. } => {
+                    path.contains("/sbin") || path.contains("modules") || matches!(path.as_str(), "/" | "/usr" | "/etc")
+                }
+                Change::Unknown { path: None, .. } => true,
+                _ => false,
+            })
+    });
+    let mounted = container.files.mounts.iter().any(|it| it.mount.target.contains("modules"));
+    if more || replaced {
+        return None;
+    }
+    let trees = container.facts.as_ref().map_or(&[][..], |facts| &facts.trees);
+    if trees.iter().any(|tree| tree == "nginx-official") {
+        return Some(Distribution { name: "official", may_bring: mounted });
+    }
+    let installs = |manager: &str| packages.iter().any(|it| it.manager == manager && it.name.value == "nginx");
+    if installs("apk") {
+        return Some(Distribution { name: "alpine", may_bring: mounted });
+    }
+    // From Debian 12 and Ubuntu 24.04 on, the package `nginx` brings no modules; which release others build on is not
+    // always said.
+    const RELEASES: &[&str] = &["bookworm", "trixie", "debian:12", "debian:13", "noble", "ubuntu:24.04"];
+    let base = container.image.as_ref()?.as_str();
+    let known = RELEASES.iter().any(|release| base.contains(release));
+    (installs("apt") && known).then_some(Distribution { name: "debian", may_bring: mounted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{index, modules};
+
+    #[test]
+    fn the_list_can_be_read() {
+        let listed: Vec<super::Module> = serde_yaml::from_str(include_str!("modules.yaml")).expect("modules.yaml");
+        assert_eq!(listed.len(), modules().len());
+        for module in modules() {
+            assert!(module.file.starts_with("ngx_") && module.file.ends_with(".so"), "{}", module.file);
+            assert!(module.source.starts_with("https://"), "{}", module.file);
+        }
+        assert_eq!(index().files.len(), modules().len(), "each module is listed once");
+        let names: usize = modules().iter().map(|module| module.directives.len() + module.blocks.len()).sum();
+        assert_eq!(index().directives.len(), names, "each directive belongs to one module");
+    }
+}
