@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::read::container::Container;
 use crate::read::image::Change;
+use crate::read::starting;
 use crate::site::Site;
 use crate::site::machine::MachineId;
 use crate::site::trouble::{ModuleMissing, Trouble};
@@ -144,7 +145,14 @@ fn distribution(container: &Container<'_>) -> Option<Distribution> {
             })
     });
     let mounted = container.files.mounts.iter().any(|it| it.mount.target.contains("modules"));
-    if more || replaced {
+    // Commands of its start that may bring more.
+    let fetches = starting::script(container).is_some_and(|script| {
+        script.commands.iter().filter_map(|command| command.words.first()?.literal()).any(|program| {
+            let name = program.as_str().rsplit('/').next().unwrap_or_default();
+            matches!(name, "apk" | "apt" | "apt-get" | "curl" | "wget" | "cp" | "tar")
+        })
+    });
+    if more || replaced || fetches {
         return None;
     }
     let trees = container.facts.as_ref().map_or(&[][..], |facts| &facts.trees);
