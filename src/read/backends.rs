@@ -13,6 +13,7 @@ use crate::read::process::{Process, listening};
 use crate::read::surroundings::Surroundings;
 use crate::site::Site;
 use crate::site::backend::{AtTheEnd, Backend, Limit};
+use crate::site::listener::Listener;
 use crate::site::machine::MachineId;
 use crate::source::{Span, Spanned};
 
@@ -21,33 +22,36 @@ const NODE_IDLE: f64 = 5.0;
 
 /// Adds what is known of every process of a container whose listeners its machine has.
 pub fn read(site: &mut Site, id: MachineId, container: &Container<'_>) {
+    let machine = site.machine(id);
+    let mut found = Vec::new();
     for (number, process) in container.started.processes.iter().enumerate() {
-        container.with_surroundings(|surroundings| add(site, id, number, process, surroundings));
+        let owners = machine.listener_processes.iter().enumerate();
+        let own: Vec<usize> = owners.filter(|(_, owner)| **owner == number).map(|(index, _)| index).collect();
+        let listeners: Vec<&Listener> =
+            own.iter().filter_map(|index| machine.listening.listeners.get(*index)).collect();
+        if listeners.is_empty() {
+            continue;
+        }
+        let backends = container.with_surroundings(|surroundings| of_process(id, process, &listeners, surroundings));
+        found.extend(backends.into_iter().map(|mut backend| {
+            backend.listeners = backend.listeners.into_iter().filter_map(|index| own.get(index).copied()).collect();
+            backend
+        }));
     }
-}
-
-/// Adds what is known of one process; `number` is its own in [`crate::site::machine::Machine::listener_processes`], and
-/// the machine's listeners are there already.
-pub fn add(site: &mut Site, id: MachineId, number: usize, process: &Process, surroundings: &Surroundings<'_>) {
-    let owners = &site.machine(id).listener_processes;
-    let listeners: Vec<usize> = (0..owners.len()).filter(|listener| owners[*listener] == number).collect();
-    if listeners.is_empty() {
-        return;
-    }
-    let found = of_process(site, id, process, &listeners, surroundings);
     site.backends.extend(found);
 }
 
-fn of_process(
-    site: &Site,
+/// What is known of one process, pool by pool. [`Backend::listeners`] are indices into `listeners`, all that the process
+/// opens; whoever puts these into a machine moves them.
+pub fn of_process(
     machine: MachineId,
     process: &Process,
-    listeners: &[usize],
+    listeners: &[&Listener],
     surroundings: &Surroundings<'_>,
 ) -> Vec<Backend> {
     let backend = Backend {
         machine,
-        listeners: listeners.to_vec(),
+        listeners: (0..listeners.len()).collect(),
         program: format!("`{}`", process.name),
         limits: Vec::new(),
         idle: None,
@@ -55,13 +59,12 @@ fn of_process(
         large_headers: None,
     };
     if process.entry.is_some() {
-        let place =
-            listeners.first().map_or(process.place, |first| site.machine(machine).listening.listeners[*first].place);
+        let place = listeners.first().map_or(process.place, |first| first.place);
         return vec![of_code(backend, process, place, surroundings)];
     }
     let Some(program) = process.program else { return Vec::new() };
     match program.reader.as_deref() {
-        Some("php-fpm") => php::pools(site, backend, process, program, surroundings),
+        Some("php-fpm") => php::pools(listeners, &backend, process, program, surroundings),
         Some(_) => Vec::new(),
         None => vec![of_program(backend, process, program, surroundings)],
     }

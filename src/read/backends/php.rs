@@ -7,8 +7,8 @@ use crate::read::nginx::duration::seconds;
 use crate::read::process::judged::Judged;
 use crate::read::process::{Process, listening};
 use crate::read::surroundings::{Found, Surroundings};
-use crate::site::Site;
 use crate::site::backend::{AtTheEnd, Backend, Limit};
+use crate::site::listener::Listener;
 use crate::source::{Spanned, Text};
 use crate::syntax::ini::{self, Style};
 
@@ -63,21 +63,20 @@ pub fn read(process: &Process, surroundings: &Surroundings<'_>) -> Option<(Pools
 
 /// One backend for each pool.
 pub fn pools(
-    site: &Site,
-    backend: Backend,
+    listeners: &[&Listener],
+    backend: &Backend,
     process: &Process,
     program: &Program,
     surroundings: &Surroundings<'_>,
 ) -> Vec<Backend> {
     let Some((pools, settings)) = read(process, surroundings) else { return Vec::new() };
     let large_headers = Judged::new(process, program, surroundings).large_headers();
-    let known = &site.machine(backend.machine).listening.listeners;
     let one = |pool: &Pool| {
         let (endpoint, _) = pool.endpoint()?;
-        let listeners = backend.listeners.iter().copied().filter(|index| known[*index].endpoint == endpoint);
+        let own = (0..listeners.len()).filter(|index| listeners[*index].endpoint == endpoint);
         let children = pool.get("pm.max_children");
         Some(Backend {
-            listeners: listeners.collect(),
+            listeners: own.collect(),
             program: format!("pool `{}`", pool.name),
             limits: limits(pool, &settings),
             workers: children.and_then(|text| Some(Spanned::new(text.as_str().trim().parse().ok()?, text.whole()))),
