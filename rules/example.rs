@@ -63,6 +63,10 @@ pub fn container(site: &mut Site, name: &str, port: u16) -> MachineId {
         tools: Vec::new(),
         container_name: None,
         users: Vec::new(),
+        services: Vec::new(),
+        folders: Vec::new(),
+        sealed: Vec::new(),
+        daemons: None,
     });
     id
 }

@@ -1,11 +1,24 @@
 //! A server that is read as a whole: the folder that stands for its `/`, and the nginx that runs on it.
 
+mod environment;
+mod fill;
+mod inventory;
+mod packaged;
+mod pm2;
+mod quiet;
+mod server;
+mod service;
+mod sockets;
+mod units;
+mod users;
+mod words;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::read::machine_files::MachineFiles;
+use crate::read::host::inventory::Inventory;
+use crate::read::host::server::Server;
 use crate::read::nginx::{self, Files, Setup};
-use crate::read::snapshot::Tree as Snapshot;
-use crate::read::surroundings::Found;
 use crate::read::trees::Trees;
 use crate::site::Site;
 use crate::site::listener::Listening;
@@ -88,53 +101,112 @@ fn machine(place: Span, open: &str) -> Machine {
         tools: Vec::new(),
         container_name: None,
         users: Vec::new(),
+        services: Vec::new(),
+        folders: Vec::new(),
+        sealed: Vec::new(),
+        daemons: None,
     }
 }
 
-/// Reads the server below `root` into machine 0 of the site; its configs are handed back.
-pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str) -> Vec<Arc<Tree>> {
-    let mut read = Vec::new();
-    let sources = trees.sources();
-    let snapshot = Snapshot { sources, root: Some(root) };
+/// What was read of a server.
+pub struct Reading {
+    /// The configs of its proxies.
+    pub trees: Vec<Arc<Tree>>,
+    /// Other files that were looked into.
+    pub opened: BTreeSet<FileId>,
+}
+
+/// The machine for a further server of the same snapshot.
+pub fn add_machine(site: &mut Site) -> MachineId {
+    let id = MachineId(site.machines.len());
     let place = Span { file: FileId(0), start: 0, end: 0 };
-    let files = MachineFiles {
-        snapshot,
-        root: Some(root.to_owned()),
-        known: Vec::new(),
-        place,
-        empty: false,
-        image: None,
-        mounts: Vec::new(),
-        started: None,
-    };
-    let host = MachineId(0);
-    if let Found::File(text) = files.find("/etc/hosts") {
+    let further = machine(place, "what else runs on the host is not visible");
+    // Servers have nothing in common, so each is a project of its own.
+    site.machines.push(Machine { project: usize::MAX - id.0, stack: id, ..further });
+    id
+}
+
+/// Reads the server below `root` into a machine of the site.
+pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str, host: MachineId) -> Reading {
+    let server = Server::of(trees.sources(), root);
+    if let Some(text) = server.text("/etc/hosts") {
         site.machines[host.0].hosts = hosts_file(&text);
     }
-    for main in MAIN_FILES {
-        let path = format!("/{main}");
-        let Found::File(text) = files.find(&path) else { continue };
-        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-        let tree = trees.get(&text);
-        let find = |path: &str| files.find(path);
-        let list = |path: &str| files.list(path);
-        let parse = |text: &Text| trees.get(text);
-        let setup = Setup {
-            machine: Some(host),
-            main: tree,
-            folder,
-            files: Files { file: &find, list: &list, parse: &parse },
-            place: text.span(0..0),
-            version: None,
-        };
-        let reading = nginx::read(site, &setup);
-        let machine = &mut site.machines[host.0];
-        let process = machine.listener_processes.iter().max().map_or(0, |last| last + 1);
-        machine.listener_processes.extend(reading.listening.listeners.iter().map(|_| process));
-        machine.listening.listeners.extend(reading.listening.listeners);
+    site.machines[host.0].users = users::users(server.text("/etc/passwd").as_ref(), server.text("/etc/group").as_ref());
+    let mut inventory = inventory::read(&server);
+    packaged::add(&server, &mut inventory);
+    pm2::add(&server, &mut inventory);
+    let mut trees_read = proxies(site, trees, &server, host, &mut inventory);
+    fill::fill(site, &server, host, inventory);
+    trees_read.dedup_by(|left, right| Arc::ptr_eq(left, right));
+    Reading { trees: trees_read, opened: server.opened() }
+}
+
+/// Reads every nginx: those that units start, else those whose main file lies where packages put it.
+fn proxies(
+    site: &mut Site,
+    trees: &Trees<'_>,
+    server: &Server<'_>,
+    host: MachineId,
+    inventory: &mut Inventory,
+) -> Vec<Arc<Tree>> {
+    let usual: Vec<String> = MAIN_FILES.iter().map(|main| format!("/{main}")).collect();
+    let exists = |path: &&String| server.text(path).is_some();
+    let mut mains: Vec<(String, Option<usize>)> = Vec::new();
+    for (number, running) in inventory.running.iter().enumerate() {
+        for nginx in &running.nginx {
+            let main = nginx.main.as_ref().or_else(|| usual.iter().find(exists));
+            if let Some(main) = main.filter(|main| !mains.iter().any(|(known, _)| known == *main)) {
+                mains.push((main.clone(), Some(number)));
+            }
+        }
+    }
+    let unit_reads_any = mains.iter().any(|(main, _)| exists(&main));
+    if !unit_reads_any {
+        mains.extend(usual.into_iter().map(|main| (main, None)));
+    }
+    let mut read = Vec::new();
+    for (main, service) in mains {
+        let Some(text) = server.text(&main) else { continue };
+        let number = service.unwrap_or_else(|| {
+            inventory.running.push(packaged::unseen_nginx(server, text.span(0..0)));
+            inventory.running.len() - 1
+        });
+        let reading = read_nginx(site, trees, server, host, &main, &text);
+        let running = &mut inventory.running[number];
+        if let Some(user) = running.service.user.clone().filter(|user| user.value != "root") {
+            // A master that is not root ignores `user`.
+            site.proxies[reading.proxy.0].user = Some(user);
+        }
+        running.service.proxies.push(reading.proxy);
+        running.listeners.extend(reading.listening.listeners);
+        running.open = running.open.take().or(reading.listening.open);
         read.extend(reading.trees);
     }
     read
+}
+
+fn read_nginx(
+    site: &mut Site,
+    trees: &Trees<'_>,
+    server: &Server<'_>,
+    host: MachineId,
+    main: &str,
+    text: &Text,
+) -> nginx::Reading {
+    let folder = main.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let find = |path: &str| server.files.find(path);
+    let list = |path: &str| server.files.list(path);
+    let parse = |text: &Text| trees.get(text);
+    let setup = Setup {
+        machine: Some(host),
+        main: trees.get(text),
+        folder,
+        files: Files { file: &find, list: &list, parse: &parse },
+        place: text.span(0..0),
+        version: None,
+    };
+    nginx::read(site, &setup)
 }
 
 /// `/etc/hosts`: an address, then its names (`hosts(5)`).

@@ -9,7 +9,7 @@ use crate::read::image::{Change, Image};
 use crate::read::snapshot;
 use crate::read::surroundings::{Found, Listing};
 use crate::site::machine::{Mount, MountSource};
-use crate::source::{Span, Text};
+use crate::source::{Entry, Span, Text};
 
 /// Links that lead to links; as many as Linux follows.
 const LINKS: usize = 40;
@@ -67,6 +67,15 @@ impl MachineFiles<'_> {
             }
         }
         Found::Absent
+    }
+
+    /// What a symbolic link of an audited server says, as it is written.
+    pub fn link(&self, path: &str) -> Option<&str> {
+        let path = join(self.root.as_deref()?, path.trim_start_matches('/'));
+        match self.snapshot.sources.entry(path.trim_start_matches('/')) {
+            Some(Entry::Link(target)) => Some(target),
+            _ => None,
+        }
     }
 
     /// What the image has at a path, whatever is mounted over it.

@@ -70,8 +70,15 @@ pub fn read(sources: &Sources) -> Reading {
     });
     let projects = projects.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &projects);
+    let mut servers = 0;
     for root in roots::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file))) {
-        nginx_trees.extend(host::read(&mut site, &trees, &root));
+        let host = if servers == 0 { MachineId(0) } else { host::add_machine(&mut site) };
+        servers += 1;
+        let reading = host::read(&mut site, &trees, &root, host);
+        nginx_trees.extend(reading.trees);
+        for file in reading.opened {
+            coverage.add(sources, file, "other");
+        }
     }
     for (file, read) in seen_sockets::read(&mut site, sources, MachineId(0)) {
         coverage.set(sources, file, "sockets", read);

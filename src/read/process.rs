@@ -7,6 +7,7 @@ pub mod judged;
 pub mod listening;
 pub mod lists;
 pub mod moved;
+pub mod pm2;
 pub mod settings;
 pub mod unwrap;
 
@@ -98,6 +99,11 @@ impl Process {
 /// as their files are visible.
 pub fn start(command: &Start, surroundings: &Surroundings) -> Started {
     follow::follow(command, surroundings)
+}
+
+/// The apps of a pm2 ecosystem file, by its absolute path; which of its environments is asked for is not known.
+pub fn ecosystem(path: &str, surroundings: &Surroundings) -> Started {
+    follow::ecosystem(path, surroundings)
 }
 
 /// What a container starts: its own entrypoint and command where they are written, else those of the image.

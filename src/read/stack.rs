@@ -258,6 +258,10 @@ impl Placed<'_, '_> {
             replicas: replicas(service),
             container_name: service.container_name.as_ref().map(Text::spanned),
             users: Vec::new(),
+            services: Vec::new(),
+            folders: Vec::new(),
+            sealed: Vec::new(),
+            daemons: None,
         }
     }
 

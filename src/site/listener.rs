@@ -113,6 +113,8 @@ pub struct SocketAccess {
     pub mode: Option<u32>,
     /// What decided them.
     pub place: Option<Span>,
+    /// Owner and group come from a setting that has no effect unless the process is started as root.
+    pub needs_root: Option<Span>,
 }
 
 /// The listeners of one process or machine.

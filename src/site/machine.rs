@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::site::listener::Listening;
+use crate::site::proxy::ProxyId;
 use crate::source::{Span, Spanned};
 
 /// Index into [`crate::site::Site::machines`].
@@ -64,6 +65,26 @@ pub struct Machine {
     pub container_name: Option<Spanned<String>>,
     /// Users by name, with their groups, where the files tell.
     pub users: Vec<User>,
+    /// What keeps its processes running, on a server that is read as a whole.
+    pub services: Vec<Service>,
+    /// Folders that something makes with an owner and a mode that are known.
+    pub folders: Vec<Folder>,
+    /// Folders in which nobody makes sockets but those whose sockets are all known; absolute, `/run` for `/var/run`.
+    pub sealed: Vec<String>,
+    /// Something runs that speaks no HTTP and whose ports stand in settings that are not read; which one.
+    pub daemons: Option<String>,
+}
+
+impl Machine {
+    /// What keeps the process of a listener running.
+    pub fn service_of(&self, listener: usize) -> Option<&Service> {
+        self.services.iter().find(|service| service.listeners.contains(&listener))
+    }
+
+    /// What keeps a proxy running.
+    pub fn service_of_proxy(&self, proxy: ProxyId) -> Option<&Service> {
+        self.services.iter().find(|service| service.proxies.contains(&proxy))
+    }
 }
 
 /// How a machine is connected to others.
@@ -257,4 +278,43 @@ pub struct Tool {
 pub struct User {
     pub name: String,
     pub groups: Vec<String>,
+}
+
+/// Something that keeps processes running on a server: a unit, the pools of a php-fpm, an entry of a process list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// To be quoted: "shop.service".
+    pub name: String,
+    /// Where it is set up: its start command.
+    pub place: Span,
+    /// Its listeners, as indices into those of its machine.
+    pub listeners: Vec<usize>,
+    /// The proxies that it runs.
+    pub proxies: Vec<ProxyId>,
+    /// It is started at boot; `None`: the files do not say.
+    pub enabled: Option<bool>,
+    /// What is to be done when it ends, as it is written.
+    pub restart: Option<Spanned<String>>,
+    /// The user that it is started as; `None`: not visible.
+    pub user: Option<Spanned<String>>,
+    /// Its `/tmp` is not that of the machine: the setting, and a name that is the same for all that share one.
+    pub own_tmp: Option<Spanned<String>>,
+    /// What it is started after, and what it asks for: names of units.
+    pub after: Vec<Spanned<String>>,
+    pub wants: Vec<Spanned<String>>,
+    /// A hop of a proxy on the same machine leads to one of its listeners.
+    pub asked: bool,
+}
+
+/// A folder that is made at boot or by what runs in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// Absolute, `/var/run` written as `/run`.
+    pub path: String,
+    pub owner: String,
+    pub group: String,
+    /// Permission bits, such as 0o755.
+    pub mode: u32,
+    /// What decided them.
+    pub place: Span,
 }

@@ -259,7 +259,7 @@ impl<'s> Index<'s> {
             let id = MachineId(number);
             index.stacks.entry(machine.stack).or_default().push(id);
             if machine.kind == Kind::Host {
-                index.host = Some(id);
+                index.host.get_or_insert(id);
                 continue;
             }
             index.anywhere.entry(&machine.name).or_default().push(id);

@@ -82,7 +82,7 @@ impl Pool {
             Some(mode) => u32::from_str_radix(mode.as_str().trim(), 8).ok(),
             None => Some(0o660),
         };
-        SocketAccess { owner: text("listen.owner"), group: text("listen.group"), mode: bits, place }
+        SocketAccess { owner: text("listen.owner"), group: text("listen.group"), mode: bits, place, needs_root: None }
     }
 }
 

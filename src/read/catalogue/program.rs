@@ -114,6 +114,8 @@ pub struct Mover {
     pub milliseconds: bool,
     /// Each time it is given it adds a socket; otherwise the last one counts.
     pub repeats: bool,
+    /// It has no effect unless the process is started as root.
+    pub for_root: bool,
     /// The socket speaks this once the mover is there.
     #[serde(deserialize_with = "protocol")]
     pub protocol: Option<Protocol>,

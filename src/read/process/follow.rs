@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::read::catalogue;
-use crate::read::process::{Argument, Process, Start, Started};
+use crate::read::process::{Argument, Process, Start, Started, pm2};
 use crate::read::surroundings::{Found, Surroundings};
 use crate::source::{Lookup, Span, Spanned, Text};
 use crate::syntax::command_line::{Command, Joined, Part, Script, Word, exec, shell};
@@ -19,14 +19,7 @@ const IDLE: [&str; 16] = [
 
 pub fn follow(command: &Start, surroundings: &Surroundings) -> Started {
     let mut follower = Follower { surroundings, started: Started::default(), depth: 0, running: Vec::new() };
-    let mut state = State {
-        variables: BTreeMap::new(),
-        directory: surroundings.directory.to_owned(),
-        script: None,
-        parameters: Vec::new(),
-        conditional: false,
-        hidden: false,
-    };
+    let mut state = State::fresh(surroundings);
     match command {
         Start::Exec(words) => {
             let words = exec(words).words;
@@ -35,6 +28,13 @@ pub fn follow(command: &Start, surroundings: &Surroundings) -> Started {
         }
         Start::Shell(text) => follower.script(&shell(text), &mut state, Vec::new(), Role::Last),
     }
+    follower.started
+}
+
+/// The apps of a pm2 ecosystem file.
+pub fn ecosystem(path: &str, surroundings: &Surroundings) -> Started {
+    let mut follower = Follower { surroundings, started: Started::default(), depth: 0, running: Vec::new() };
+    pm2::ecosystem(&mut follower, path, None, &State::fresh(surroundings), Role::Beside);
     follower.started
 }
 
@@ -51,6 +51,19 @@ pub struct State {
     pub conditional: bool,
     /// A file that was taken in cannot be seen, so any variable may be set.
     pub hidden: bool,
+}
+
+impl State {
+    fn fresh(surroundings: &Surroundings) -> State {
+        State {
+            variables: BTreeMap::new(),
+            directory: surroundings.directory.to_owned(),
+            script: None,
+            parameters: Vec::new(),
+            conditional: false,
+            hidden: false,
+        }
+    }
 }
 
 /// What becomes of a command.

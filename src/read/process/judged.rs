@@ -274,6 +274,9 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
                 }
             };
             access.place = Some(place);
+            if matches!(mover.is, Meaning::Owner | Meaning::Group) {
+                access.needs_root = mover.for_root.then_some(place);
+            }
             match mover.is {
                 Meaning::Mode => access.mode = if text.is_empty() { Some(0o666) } else { bits(&text) },
                 Meaning::Umask => {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::read::app::supervisor::supervised;
 use crate::read::process::Argument;
 use crate::read::process::follow::{Follower, Role, State, absolute};
+use crate::read::process::pm2;
 use crate::read::surroundings::{Found, Surroundings};
 use crate::source::{Lookup, Text, TextBuilder};
 use crate::syntax::command_line::shell;
@@ -76,6 +77,7 @@ pub fn start(follower: &mut Follower, kind: &str, words: &[Argument], state: &mu
             let path = given(&["-f", "--procfile"]).map_or("Procfile", Argument::as_str);
             procfile(follower, &absolute(&state.directory, path), words, state);
         }
+        "pm2" => pm2::start(follower, words, state, role),
         _ => follower.open(format!("what `{kind}` starts is not visible")),
     }
 }

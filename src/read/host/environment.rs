@@ -1,0 +1,86 @@
+//! The variables of a unit: `Environment`, and `EnvironmentFile`, which wins (systemd.exec(5), "Environment").
+
+use std::collections::BTreeMap;
+
+use crate::read::glob;
+use crate::read::host::server::Server;
+use crate::read::host::units::Unit;
+use crate::read::host::words;
+use crate::read::surroundings::Found;
+use crate::source::{Lookup, Text};
+use crate::syntax::env_file;
+
+/// Variables that the manager of the system sets, so that they are never simply missing.
+const OF_THE_MANAGER: [&str; 9] =
+    ["PATH", "LANG", "HOME", "USER", "LOGNAME", "SHELL", "LISTEN_FDS", "NOTIFY_SOCKET", "INVOCATION_ID"];
+
+pub struct Environment {
+    variables: BTreeMap<String, Lookup>,
+    /// A file of variables is not in the tree, so others may be set.
+    is_open: bool,
+}
+
+impl Environment {
+    pub fn of(server: &Server<'_>, unit: &Unit) -> Environment {
+        let mut environment = Environment { variables: BTreeMap::new(), is_open: false };
+        for list in unit.values("Service", "Environment") {
+            for assignment in words::plain(&list) {
+                if let Some((name, value)) = assignment.split_once('=') {
+                    environment.variables.insert(name.as_str().to_owned(), Lookup::Value(value));
+                }
+            }
+        }
+        for name in unit.values("Service", "PassEnvironment").iter().flat_map(words::plain) {
+            environment.variables.insert(name.as_str().to_owned(), Lookup::Unknown);
+        }
+        for file in unit.values("Service", "EnvironmentFile") {
+            environment.take_in(server, &file);
+        }
+        for name in unit.values("Service", "UnsetEnvironment").iter().flat_map(words::plain) {
+            environment.variables.insert(name.as_str().to_owned(), Lookup::Unset);
+        }
+        environment
+    }
+
+    fn take_in(&mut self, server: &Server<'_>, written: &Text) {
+        let path = written.as_str();
+        let (path, optional) = path.strip_prefix('-').map_or((path, false), |path| (path, true));
+        let paths = match glob::is_pattern(path) {
+            true => {
+                let matches = glob::expand(path, &|folder| server.list(folder));
+                self.is_open |= !matches.complete;
+                matches.paths
+            }
+            false => vec![path.to_owned()],
+        };
+        for path in paths {
+            match server.find(&path) {
+                Found::File(text) => {
+                    for entry in env_file::parse(&text).entries {
+                        let Some(value) = entry.value else { continue };
+                        self.variables.insert(entry.name.value, Lookup::Value(value));
+                    }
+                }
+                // What is no part of a repository may well be on the server.
+                Found::Absent if optional && server.is_whole => {}
+                _ => self.open(),
+            }
+        }
+    }
+
+    /// A file that cannot be seen may change what was set before it, too.
+    fn open(&mut self) {
+        self.is_open = true;
+        for value in self.variables.values_mut() {
+            *value = Lookup::Unknown;
+        }
+    }
+
+    pub fn variable(&self, name: &str) -> Lookup {
+        match self.variables.get(name) {
+            Some(value) => value.clone(),
+            None if self.is_open || OF_THE_MANAGER.contains(&name) => Lookup::Unknown,
+            None => Lookup::Unset,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Puts what a server runs into its machine, and says how far that is all.
+
+use std::collections::BTreeSet;
+
+use crate::read::app::paths::absolute;
+use crate::read::host::inventory::Inventory;
+use crate::read::host::server::Server;
+use crate::read::host::service::Running;
+use crate::site::Site;
+use crate::site::listener::{Endpoint, Listener};
+use crate::site::machine::{Folder, HostPort, MachineId};
+use crate::site::proxy::{Hop, Host, Target, To};
+use crate::site::sockets::normal;
+use crate::source::Text;
+
+/// Where something listens, or is asked: a port of the machine itself, or a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Address {
+    Port(u16),
+    Path(String),
+}
+
+pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory: Inventory) {
+    let asked = asked(site, host);
+    let published = published(site, host);
+    let mut known: BTreeSet<Address> = BTreeSet::new();
+    let mut idle = 0;
+    let mut runs_apps = false;
+    let mut open = inventory.open.take();
+    for running in &mut inventory.running {
+        let addresses: Vec<Address> = running.listeners.iter().map(address).collect();
+        let is_app = running.service.proxies.is_empty();
+        running.service.asked = addresses.iter().any(|address| asked.contains(address) && !known.contains(address));
+        if is_app && running.open.is_none() && !addresses.is_empty() {
+            runs_apps = true;
+            idle += usize::from(!running.service.asked);
+        }
+        open = open.or_else(|| running.open.clone());
+        known.extend(addresses);
+    }
+    let missing = asked.iter().filter(|it| !known.contains(it) && !is_published(it, &published)).count();
+    // A repository may hold the proxy's configs and a few of the units only.
+    let is_partial = !server.is_whole && missing > idle;
+    if is_partial {
+        open.get_or_insert_with(|| "only a part of the server is in the files".to_owned());
+    }
+    if !runs_apps {
+        open.get_or_insert_with(|| "what else runs on the host is not visible".to_owned());
+    }
+    let sealed = if is_partial { Vec::new() } else { sealed(&inventory.running) };
+    let machine = &mut site.machines[host.0];
+    machine.sealed = sealed;
+    machine.daemons = inventory.daemons;
+    machine.folders = made_at_boot(server);
+    machine.listening.open = open;
+    for mut running in inventory.running {
+        let process = machine.listener_processes.iter().max().map_or(0, |last| last + 1);
+        for listener in running.listeners {
+            running.service.listeners.push(machine.listening.listeners.len());
+            machine.listening.listeners.push(listener);
+            machine.listener_processes.push(process);
+        }
+        machine.folders.extend(running.folders);
+        machine.services.push(running.service);
+    }
+}
+
+fn address(listener: &Listener) -> Address {
+    match &listener.endpoint {
+        Endpoint::Tcp { port, .. } => Address::Port(*port),
+        Endpoint::Unix { path } => Address::Path(normal(path)),
+    }
+}
+
+/// What the machine's proxies ask of the machine itself.
+fn asked(site: &Site, host: MachineId) -> BTreeSet<Address> {
+    let mut asked = BTreeSet::new();
+    let of_host = |hop: &&Hop| site.proxy(hop.proxy).machine == Some(host);
+    for hop in site.hops.iter().filter(of_host) {
+        match &hop.to {
+            To::Target(target) => asked.extend(own(target)),
+            To::Group(group) => {
+                let servers = site.groups[*group].servers.iter().filter(|server| server.down.is_none());
+                asked.extend(servers.filter_map(|server| own(server.to.as_ref().ok()?)));
+            }
+            To::Malformed(_) | To::Unknown(_) => {}
+        }
+    }
+    asked
+}
+
+fn own(target: &Target) -> Option<Address> {
+    match target {
+        Target::Unix { path } => Some(Address::Path(normal(&path.value))),
+        Target::Tcp { host, port } => {
+            let is_own = match &host.value {
+                Host::Address(address) => address.is_loopback() || address.is_unspecified(),
+                Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
+            };
+            is_own.then_some(Address::Port(port.number))
+        }
+    }
+}
+
+/// Ports that containers of the same files take on the host.
+fn published(site: &Site, host: MachineId) -> Vec<(u16, u16)> {
+    if host != MachineId(0) {
+        return Vec::new();
+    }
+    let ports = site.machines.iter().flat_map(|machine| &machine.published);
+    ports
+        .filter_map(|published| match published.host {
+            HostPort::Fixed(first, last) => Some((first, last)),
+            HostPort::Random | HostPort::Unknown => None,
+        })
+        .collect()
+}
+
+fn is_published(address: &Address, published: &[(u16, u16)]) -> bool {
+    match address {
+        Address::Port(port) => published.iter().any(|(first, last)| first <= port && port <= last),
+        Address::Path(_) => false,
+    }
+}
+
+/// The folders of php-fpm's packages, and those that systemd makes for one service alone, when these services are known
+/// in full.
+fn sealed(running: &[Running]) -> Vec<String> {
+    let mut sealed = Vec::new();
+    let pools: Vec<&Running> = running.iter().filter(|it| it.has_pools).collect();
+    if !pools.is_empty() && pools.iter().all(|it| it.open.is_none()) {
+        sealed.extend(["/run/php".to_owned(), "/run/php-fpm".to_owned()]);
+    }
+    for one in running.iter().filter(|it| it.open.is_none() && !it.listeners.is_empty()) {
+        for folder in &one.folders {
+            let users = running.iter().filter(|it| it.folders.iter().any(|other| other.path == folder.path)).take(2);
+            if users.count() == 1 {
+                sealed.push(folder.path.clone());
+            }
+        }
+    }
+    sealed
+}
+
+/// Folders below /run that tmpfiles.d makes: `d /run/app 0755 app www-data` (tmpfiles.d(5)).
+fn made_at_boot(server: &Server<'_>) -> Vec<Folder> {
+    let mut folders = Vec::new();
+    for place in ["/usr/lib/tmpfiles.d", "/run/tmpfiles.d", "/etc/tmpfiles.d"] {
+        for file in server.list(place).names.iter().filter(|name| name.ends_with(".conf")) {
+            let Some(text) = server.text(&format!("{place}/{file}")) else { continue };
+            lines(&text, &mut folders);
+        }
+    }
+    folders
+}
+
+fn lines(text: &Text, folders: &mut Vec<Folder>) {
+    let mut start = 0;
+    for line in text.as_str().split_inclusive('\n') {
+        let place = text.span(start..start + line.trim_end().len());
+        start += line.len();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [kind, path, rest @ ..] = words.as_slice() else { continue };
+        if !kind.starts_with(['d', 'D']) || !path.starts_with('/') {
+            continue;
+        }
+        let field = |number: usize| rest.get(number).filter(|field| **field != "-");
+        let mode = field(0).and_then(|mode| u32::from_str_radix(mode.trim_start_matches(['~', ':']), 8).ok());
+        let name = |number: usize| field(number).map_or("root", |name| name.trim_start_matches(':')).to_owned();
+        folders.push(Folder {
+            path: normal(&absolute("/", path)),
+            owner: name(1),
+            group: name(2),
+            mode: mode.unwrap_or(0o755),
+            place,
+        });
+    }
+}

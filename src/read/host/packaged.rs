@@ -1,0 +1,217 @@
+//! What packages start by themselves when the tree holds no unit of theirs: php-fpm, uwsgi, supervisor; and the old ways
+//! to start something at boot.
+
+use crate::read::host::inventory::{Inventory, is_php_fpm};
+use crate::read::host::quiet;
+use crate::read::host::server::Server;
+use crate::read::host::service::{self, Identity, Running, run_command};
+use crate::read::host::units;
+use crate::read::process::Start;
+use crate::read::surroundings::Found;
+use crate::site::listener::{Endpoint, Evidence, Listener, Protocol, SocketAccess};
+use crate::site::machine::Service;
+use crate::source::{Lookup, Span, Text};
+
+pub fn add(server: &Server<'_>, inventory: &mut Inventory) {
+    php_fpm(server, inventory);
+    uwsgi(server, inventory);
+    supervisor(server, inventory);
+    scripts(server, inventory);
+}
+
+/// A service that no unit of the tree describes.
+pub fn unseen(name: &str, place: Span) -> Running {
+    let service = Service {
+        name: name.to_owned(),
+        place,
+        listeners: Vec::new(),
+        proxies: Vec::new(),
+        enabled: None,
+        restart: None,
+        user: None,
+        own_tmp: None,
+        after: Vec::new(),
+        wants: Vec::new(),
+        asked: false,
+    };
+    Running { service, listeners: Vec::new(), nginx: Vec::new(), folders: Vec::new(), open: None, has_pools: false }
+}
+
+/// Follows a command that root starts without further variables.
+pub fn run(server: &Server<'_>, running: &mut Running, words: &[&str], directory: &str, identity: &Identity) {
+    let place = running.service.place;
+    let words = words.iter().map(|word| Text::fixed(word, place)).collect();
+    let variable = |_: &str| Lookup::Unset;
+    run_command(server, &Start::Exec(words), directory, &variable, identity, running);
+}
+
+/// Main files of php-fpm: Debian has one for each version, Alpine as well, RHEL has one; panels and collections have
+/// folders of their own, which only a unit names.
+fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
+    let mut mains = Vec::new();
+    let versions = server.list("/etc/php").names;
+    mains.extend(
+        versions.iter().map(|version| (format!("/etc/php/{version}/fpm/php-fpm.conf"), format!("php{version}-fpm"))),
+    );
+    let alpine = server.list("/etc").names.into_iter().filter(|name| name.starts_with("php"));
+    mains.extend(alpine.map(|name| {
+        (
+            format!("/etc/{name}/php-fpm.conf"),
+            format!("{}-fpm", name.replace("php", "php-fpm").trim_end_matches("-fpm")),
+        )
+    }));
+    mains.push(("/etc/php-fpm.conf".to_owned(), "php-fpm".to_owned()));
+    for (main, name) in mains {
+        let Some(text) = server.text(&main) else { continue };
+        let unit = format!("{name}.service");
+        // Its own unit was followed, or is switched off while those of other versions are on.
+        let known = inventory.running.iter().any(|running| running.service.name == unit);
+        let others_linked = inventory.names.iter().any(|name| is_php_fpm(name) && *name != unit);
+        if known
+            || (others_linked && !inventory.names.contains(&unit) && inventory.running.iter().any(|it| it.has_pools))
+        {
+            continue;
+        }
+        let mut running = unseen(&unit, text.span(0..0));
+        run(server, &mut running, &["php-fpm", "--nodaemonize", "--fpm-config", &main], "/", &Identity::root());
+        running.has_pools = true;
+        inventory.running.push(running);
+    }
+}
+
+const DEBIAN_UWSGI: &str = "/etc/uwsgi/apps-enabled";
+
+/// Debian's uwsgi runs one instance for each file in apps-enabled, as www-data and with a socket of its own choice unless
+/// the file names one; an emperor runs its vassals.
+fn uwsgi(server: &Server<'_>, inventory: &mut Inventory) {
+    let folders = [DEBIAN_UWSGI, "/etc/uwsgi/vassals", "/etc/uwsgi-emperor/vassals", "/etc/uwsgi.d"];
+    for folder in folders {
+        for file in server.list(folder).names {
+            let path = format!("{folder}/{file}");
+            let Some(text) = server.text(&path) else { continue };
+            let name = format!("uwsgi app `{}`", file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem));
+            let mut running = unseen(&name, text.span(0..0));
+            if !file.ends_with(".ini") {
+                running.open = Some(format!("`{path}` is not read"));
+            } else {
+                run(server, &mut running, &["uwsgi", "--ini", &path], "/", &Identity::root());
+                if folder == DEBIAN_UWSGI {
+                    with_defaults_of_debian(&mut running, &file);
+                }
+            }
+            inventory.running.push(running);
+        }
+    }
+}
+
+/// What /usr/share/uwsgi/conf/default.ini of Debian says where the app's own file does not: a further socket below /run,
+/// mode 660, and www-data.
+fn with_defaults_of_debian(running: &mut Running, file: &str) {
+    for listener in &mut running.listeners {
+        let Some(access) = &mut listener.access else { continue };
+        if access.place.is_none() {
+            access.mode = Some(0o660);
+        }
+        for name in [&mut access.owner, &mut access.group] {
+            if name.as_deref() == Some("root") {
+                *name = Some("www-data".to_owned());
+            }
+        }
+    }
+    let place = running.service.place;
+    let name = file.strip_suffix(".ini").unwrap_or(file);
+    let owner = Some("www-data".to_owned());
+    running.listeners.push(Listener {
+        endpoint: Endpoint::Unix { path: format!("/run/uwsgi/app/{name}/socket") },
+        protocol: Some(Protocol::Uwsgi),
+        evidence: Evidence::Default,
+        place,
+        bind_place: place,
+        why: "the default of Debian's `uwsgi`".to_owned(),
+        anywhere: None,
+        access: Some(SocketAccess { owner: owner.clone(), group: owner, mode: Some(0o660), ..SocketAccess::default() }),
+    });
+}
+
+fn supervisor(server: &Server<'_>, inventory: &mut Inventory) {
+    let followed = inventory.names.iter().any(|name| name.starts_with("supervisor"))
+        && inventory.running.iter().any(|running| running.service.name.starts_with("supervisor"));
+    if followed {
+        return;
+    }
+    let mains = ["/etc/supervisor/supervisord.conf", "/etc/supervisord.conf"];
+    let Some((path, text)) = mains.iter().find_map(|path| Some((path, server.text(path)?))) else { return };
+    let mut running = unseen("supervisor.service", text.span(0..0));
+    run(server, &mut running, &["supervisord", "-c", path], "/", &Identity::root());
+    // Each program may have a user of its own.
+    for listener in &mut running.listeners {
+        listener.access = None;
+    }
+    inventory.running.push(running);
+}
+
+/// Scripts that start something at boot and that are not followed.
+fn scripts(server: &Server<'_>, inventory: &mut Inventory) {
+    let idle = |line: &&str| !line.is_empty() && !line.starts_with('#') && !line.starts_with("exit");
+    for path in ["/etc/rc.local", "/etc/rc.d/rc.local"] {
+        if server.text(path).is_some_and(|text| text.as_str().lines().map(str::trim).any(|line| idle(&line))) {
+            inventory.open.get_or_insert_with(|| format!("`{path}` may start something"));
+        }
+    }
+    let at_boot = |text: &Text| text.as_str().lines().any(|line| line.trim_start().starts_with("@reboot"));
+    let mut tables = vec!["/etc/crontab".to_owned()];
+    for folder in ["/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron"] {
+        tables.extend(server.list(folder).names.iter().map(|name| format!("{folder}/{name}")));
+    }
+    for path in tables {
+        if let Found::File(text) = server.find(&path)
+            && at_boot(&text)
+        {
+            inventory.open.get_or_insert_with(|| format!("`{path}` starts something at boot"));
+        }
+    }
+    for folder in ["/etc/rc2.d", "/etc/rc3.d", "/etc/rc5.d"] {
+        for link in server.list(folder).names {
+            let Some(name) =
+                link.strip_prefix('S').map(|rest| rest.trim_start_matches(|digit: char| digit.is_ascii_digit()))
+            else {
+                continue;
+            };
+            not_followed(inventory, name);
+        }
+    }
+    for name in server.list("/etc/runlevels/default").names {
+        not_followed(inventory, &name);
+    }
+}
+
+/// A service that an old kind of script starts.
+fn not_followed(inventory: &mut Inventory, name: &str) {
+    let unit = format!("{name}.service");
+    let is_read =
+        inventory.names.contains(&unit) || is_php_fpm(name) || matches!(name, "nginx" | "supervisor" | "uwsgi");
+    match quiet::known(name) {
+        _ if is_read => {}
+        Some(quiet::Known::Quiet) => {}
+        Some(quiet::Known::Daemon) => {
+            inventory.daemons.get_or_insert_with(|| name.to_owned());
+        }
+        _ => {
+            inventory.open.get_or_insert_with(|| format!("what `{name}` starts at boot is not read"));
+        }
+    }
+}
+
+/// An nginx whose unit is not in the tree; drop-ins of the unit may be.
+pub fn unseen_nginx(server: &Server<'_>, place: Span) -> Running {
+    let find = |path: &str| server.find(path);
+    match units::load(&server.files, &find, "nginx.service") {
+        Some(unit) => {
+            let mut running = service::run(server, &unit, None, None);
+            running.open = None;
+            running.service.place = place;
+            running
+        }
+        None => unseen("nginx.service", place),
+    }
+}

@@ -1,0 +1,311 @@
+//! One systemd service: what its start command leaves running, as whom, and where that listens.
+
+use crate::read::app::paths::absolute;
+use crate::read::host::environment::Environment;
+use crate::read::host::server::Server;
+use crate::read::host::sockets::Socket;
+use crate::read::host::units::Unit;
+use crate::read::host::words;
+use crate::read::process::{self, Process, Start};
+use crate::read::surroundings::Surroundings;
+use crate::site::listener::{Endpoint, Listener};
+use crate::site::machine::{Folder, Service};
+use crate::source::{Lookup, Spanned, Text};
+
+/// A service that runs, or may be run, on the server.
+pub struct Running {
+    pub service: Service,
+    pub listeners: Vec<Listener>,
+    /// Each nginx that it starts.
+    pub nginx: Vec<NginxStart>,
+    /// The folders that are made when it starts.
+    pub folders: Vec<Folder>,
+    /// Why it may listen elsewhere, too.
+    pub open: Option<String>,
+    /// It runs pools of php-fpm.
+    pub has_pools: bool,
+}
+
+/// How an nginx is started.
+pub struct NginxStart {
+    /// Its main file, absolute; `None`: where its package puts it.
+    pub main: Option<String>,
+}
+
+/// As whom something runs.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub user: String,
+    pub group: String,
+    pub umask: u32,
+}
+
+impl Identity {
+    pub const fn is_root(&self) -> bool {
+        matches!(self.user.as_bytes(), b"root" | b"0")
+    }
+
+    pub fn root() -> Identity {
+        Identity { user: "root".to_owned(), group: "root".to_owned(), umask: 0o022 }
+    }
+
+    fn of(server: &Server<'_>, unit: &Unit) -> Identity {
+        let dynamic = unit.switched_on("Service", "DynamicUser").is_some();
+        let stem = unit.name.split(['.', '@']).next().unwrap_or_default();
+        let named = unit.value("Service", "User").map(|user| user.as_str().to_owned());
+        let user = named.unwrap_or_else(|| if dynamic { stem.to_owned() } else { "root".to_owned() });
+        let group = unit.value("Service", "Group").map(|group| group.as_str().to_owned());
+        let group = group.unwrap_or_else(|| primary_group(server, &user));
+        let umask = unit.value("Service", "UMask");
+        let umask = umask.and_then(|mask| u32::from_str_radix(mask.as_str(), 8).ok()).unwrap_or(0o022);
+        Identity { user, group, umask }
+    }
+}
+
+/// The group of a user as /etc/passwd has it; else the one that is called like the user, as `adduser` makes it.
+pub fn primary_group(server: &Server<'_>, user: &str) -> String {
+    let field = |path: &str, matches: &dyn Fn(&[&str]) -> bool, wanted: usize| {
+        let text = server.text(path)?;
+        let line = text.as_str().lines().map(|line| line.split(':').collect::<Vec<&str>>());
+        line.into_iter().find(|fields| matches(fields))?.get(wanted).map(|field| (*field).to_owned())
+    };
+    let number = field("/etc/passwd", &|fields| fields.first() == Some(&user), 3);
+    let name = number.and_then(|number| field("/etc/group", &|fields| fields.get(2) == Some(&number.as_str()), 0));
+    name.unwrap_or_else(|| user.to_owned())
+}
+
+/// Follows a unit's start command. `socket`: the unit that hands it its sockets.
+pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Option<&Socket>) -> Running {
+    let identity = Identity::of(server, unit);
+    let starts = unit.values("Service", "ExecStart");
+    let place = starts.first().map_or(unit.place, Text::whole);
+    let mut running = Running {
+        service: Service {
+            name: unit.name.clone(),
+            place,
+            listeners: Vec::new(),
+            proxies: Vec::new(),
+            enabled,
+            restart: unit.value("Service", "Restart").map(|restart| restart.spanned()),
+            user: unit.value("Service", "User").map(|user| user.spanned()),
+            own_tmp: own_tmp(unit),
+            after: unit.names("Unit", "After"),
+            wants: [unit.names("Unit", "Wants"), unit.names("Unit", "Requires"), unit.names("Unit", "BindsTo")]
+                .concat(),
+            asked: false,
+        },
+        listeners: Vec::new(),
+        nginx: Vec::new(),
+        folders: runtime_folders(unit, &identity),
+        open: None,
+        has_pools: false,
+    };
+    if starts.is_empty() {
+        running.open = unit.has_file.then(|| format!("`{}` has no start command", unit.name));
+        return running;
+    }
+    if let Some(root) = unit.value("Service", "RootDirectory").or_else(|| unit.value("Service", "RootImage")) {
+        running.open = Some(format!("`{}` runs below `{}`", unit.name, root.as_str()));
+        return running;
+    }
+    let environment = Environment::of(server, unit);
+    for start in &starts {
+        follow(server, unit, &environment, &identity, start, &mut running);
+    }
+    if unit.switched_on("Service", "PrivateNetwork").is_some() {
+        // Its loopback is its own.
+        running.listeners.retain(|listener| matches!(listener.endpoint, Endpoint::Unix { .. }));
+    }
+    if let Some(socket) = socket {
+        socket.hand_over(&mut running);
+    }
+    running
+}
+
+fn follow(
+    server: &Server<'_>,
+    unit: &Unit,
+    environment: &Environment,
+    identity: &Identity,
+    start: &Text,
+    running: &mut Running,
+) {
+    let variable = |name: &str| environment.variable(name);
+    let command = words::command(start, &variable);
+    let identity = if command.privileged { &Identity::root() } else { identity };
+    let directory = unit.value("Service", "WorkingDirectory");
+    let directory = directory.as_ref().map_or("/", |folder| folder.as_str().trim_start_matches('-'));
+    let directory = match directory.strip_prefix('~') {
+        Some(rest) => absolute(&home_of(server, &identity.user), rest.trim_start_matches('/')),
+        None => absolute("/", directory),
+    };
+    let ends = unit.value("Service", "Type").is_some_and(|kind| matches!(kind.as_str(), "oneshot"));
+    if ends && is_of_the_system(&command.line) {
+        return;
+    }
+    // An nginx that was built by hand has its settings beside the folder of its program.
+    let first = command.line.as_str().split_whitespace().next().unwrap_or_default();
+    let beside = first.strip_suffix("/sbin/nginx").map(|prefix| format!("{prefix}/conf/nginx.conf"));
+    let start = match command.words {
+        Some(words) => Start::Exec(words),
+        None => Start::Shell(command.line),
+    };
+    run_command(server, &start, &directory, &variable, identity, running);
+    for nginx in running.nginx.iter_mut().filter(|nginx| nginx.main.is_none()) {
+        nginx.main = beside.clone().filter(|path| server.text(path).is_some());
+    }
+    if ends && running.listeners.is_empty() {
+        running.open.get_or_insert_with(|| format!("what `{}` leaves running is not visible", unit.name));
+    }
+}
+
+/// Follows a command and adds what it leaves running.
+pub fn run_command(
+    server: &Server<'_>,
+    start: &Start,
+    directory: &str,
+    variable: &dyn Fn(&str) -> Lookup,
+    identity: &Identity,
+    running: &mut Running,
+) {
+    let file = |path: &str| server.find(path);
+    let list = |path: &str| server.list(path);
+    let surroundings = Surroundings { directory, variable, file: &file, list: &list };
+    let started = process::start(start, &surroundings);
+    if started.processes.is_empty() && started.open.is_none() {
+        running.open.get_or_insert_with(|| format!("what `{}` leaves running is not visible", running.service.name));
+    }
+    running.open = running.open.take().or(started.open);
+    for process in &started.processes {
+        add_started(process, &surroundings, identity, running);
+    }
+}
+
+/// Adds a process to what a service leaves running.
+pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity: &Identity, running: &mut Running) {
+    let reader = process.program.and_then(|program| program.reader.as_deref());
+    if reader == Some("nginx") {
+        running.nginx.push(NginxStart { main: nginx_main(process) });
+        return;
+    }
+    let listening = process::listening::listening(process, surroundings);
+    let access = process.program.is_some_and(|program| program.access.is_some()) || reader == Some("php-fpm");
+    running.has_pools |= reader == Some("php-fpm");
+    for mut listener in listening.listeners {
+        if access {
+            complete_access(&mut listener, identity);
+        }
+        if !running.listeners.contains(&listener) {
+            running.listeners.push(listener);
+        }
+    }
+    running.open = running.open.take().or(listening.open);
+}
+
+/// What the program leaves to the one who starts it: the owner of its sockets, and the mode by the umask.
+fn complete_access(listener: &mut Listener, identity: &Identity) {
+    let Some(access) = &mut listener.access else { return };
+    // Lists of users decide instead of the mode.
+    let has_lists = access.mode.is_none() && access.owner.is_none() && access.place.is_some();
+    if has_lists {
+        return;
+    }
+    let ignored = !identity.is_root() && access.needs_root.is_some();
+    if ignored {
+        access.owner = None;
+        access.group = None;
+    } else if !identity.is_root() && (access.owner.is_some() || access.group.is_some()) {
+        // Whether the user may give its socket away depends on its groups.
+        return;
+    } else {
+        access.needs_root = None;
+    }
+    access.owner.get_or_insert_with(|| identity.user.clone());
+    access.group.get_or_insert_with(|| identity.group.clone());
+    access.mode.get_or_insert(0o777 & !identity.umask);
+}
+
+/// `-c FILE`, relative to `-p FOLDER`, else `conf/nginx.conf` beside the `sbin` that the program lies in.
+fn nginx_main(process: &Process) -> Option<String> {
+    let option = |flag: &str| {
+        let mut words = process.arguments.iter();
+        while let Some(word) = words.next() {
+            if word.as_str() == flag {
+                return words.next().map(|word| word.as_str().to_owned());
+            }
+            if let Some(glued) = word.as_str().strip_prefix(flag).filter(|rest| !rest.is_empty()) {
+                return Some(glued.to_owned());
+            }
+        }
+        None
+    };
+    let prefix = option("-p").map(|prefix| absolute(&process.directory, &prefix));
+    match (option("-c"), prefix) {
+        (Some(file), prefix) => Some(absolute(prefix.as_deref().unwrap_or("/etc/nginx"), &file)),
+        (None, Some(prefix)) => Some(absolute(&prefix, "conf/nginx.conf")),
+        (None, None) => None,
+    }
+}
+
+fn home_of(server: &Server<'_>, user: &str) -> String {
+    let passwd = server.text("/etc/passwd");
+    let line = passwd
+        .as_ref()
+        .and_then(|text| text.as_str().lines().find(|line| line.split(':').next() == Some(user)).map(str::to_owned));
+    let home = line.and_then(|line| line.split(':').nth(5).map(str::to_owned));
+    home.unwrap_or_else(|| if user == "root" { "/root".to_owned() } else { format!("/home/{user}") })
+}
+
+/// A program that packages bring, started to do something and end.
+fn is_of_the_system(line: &Text) -> bool {
+    let word = line.as_str().split_whitespace().next().unwrap_or_default();
+    let name = word.rsplit('/').next().unwrap_or(word);
+    let folder =
+        ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/lib/"].iter().any(|it| word.starts_with(it));
+    let starts_others = [
+        "sh",
+        "bash",
+        "dash",
+        "env",
+        "docker",
+        "docker-compose",
+        "podman",
+        "podman-compose",
+        "su",
+        "sudo",
+        "runuser",
+        "systemd-run",
+        "screen",
+        "tmux",
+        "nohup",
+        "start-stop-daemon",
+        "python3",
+        "node",
+        "perl",
+        "php",
+        "supervisord",
+        "pm2",
+    ];
+    folder && !starts_others.contains(&name)
+}
+
+/// A namespace of its own for `/tmp`; a dynamic user always has one.
+fn own_tmp(unit: &Unit) -> Option<Spanned<String>> {
+    let place = unit.switched_on("Service", "PrivateTmp").or_else(|| unit.switched_on("Service", "DynamicUser"))?;
+    Some(Spanned::new(unit.name.clone(), place))
+}
+
+/// `RuntimeDirectory=`: folders below /run that are made, and given to the unit's user, each time it starts.
+fn runtime_folders(unit: &Unit, identity: &Identity) -> Vec<Folder> {
+    let mode = unit.value("Service", "RuntimeDirectoryMode");
+    let bits = mode.as_ref().and_then(|mode| u32::from_str_radix(mode.as_str(), 8).ok()).unwrap_or(0o755);
+    let names = unit.values("Service", "RuntimeDirectory");
+    let folder = |name: Text| Folder {
+        path: absolute("/run", name.as_str().split(':').next().unwrap_or_default()),
+        owner: identity.user.clone(),
+        group: identity.group.clone(),
+        mode: bits,
+        place: mode.as_ref().map_or(name.whole(), Text::whole),
+    };
+    names.iter().flat_map(words::plain).map(folder).collect()
+}
