@@ -163,7 +163,9 @@ impl Placed<'_, '_> {
             .iter()
             .map(|(name, value)| (name.value.clone(), value.clone().map_or(Lookup::Unknown, Lookup::Value)));
         Build {
-            context: inside(&build.context.path),
+            // With a variable left out of the stage's name, nobody knows what is built.
+            context: inside(&build.context.path)
+                .filter(|_| build.target.as_ref().is_none_or(|target| self.project.is_certain(target.whole()))),
             dockerfile,
             target: build.target.as_ref().map(Text::to_string),
             arguments: arguments.collect(),

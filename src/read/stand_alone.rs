@@ -87,10 +87,13 @@ fn below(path: &str, folder: &str) -> bool {
     folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
 }
 
-/// Whether a tree is an nginx config, and then whether it is a main file. What is called nginx.conf is one however broken.
+/// Whether a tree is an nginx config, and then whether it is a main file. What is called nginx.conf is one however broken,
+/// unless it begins with capitals, as no statement of nginx does: other programs have files of that name, too.
 fn kind(path: &str, tree: &Tree) -> Option<bool> {
     let blocks: Vec<_> = tree.root().filter(|directive| directive.is_block()).collect();
     let is = |name: &str| blocks.iter().any(|block| block.name() == name);
-    let is_named = path.rsplit('/').next() == Some("nginx.conf") && !tree.problems().is_empty();
+    let is_foreign =
+        tree.root().next().is_some_and(|first| first.name().starts_with(|it: char| it.is_ascii_uppercase()));
+    let is_named = path.rsplit('/').next() == Some("nginx.conf") && !tree.problems().is_empty() && !is_foreign;
     (is_named || BLOCKS.iter().any(|name| is(name))).then(|| is("http") || is("events"))
 }
