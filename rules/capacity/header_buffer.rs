@@ -25,7 +25,7 @@ fn check(site: &Site, findings: &mut Findings) {
             let finding = findings.error(refused.span, format!("{product} does not start: {refused}"));
             finding.label("these sizes contradict each other");
             finding.note(hop.place, "they hold here");
-            let prefix = header_setting.trim_end_matches("buffer_size");
+            let prefix = header_setting.family;
             finding
                 .help(format!("raise `{prefix}buffers`, `{header_setting}` and `{prefix}busy_buffers_size` together"));
         }
@@ -53,7 +53,7 @@ fn large(site: &Site, backends: &BTreeMap<ListenerId, &Backend>, (end, hop): (&E
     let Reach::Delivered(id) = end.reach else { return };
     let Some(why) = backends.get(&id).and_then(|backend| backend.large_headers.as_ref()) else { return };
     let is_usual = header.is_none_or(|size| (PAGE..=USUAL).contains(&size.value));
-    if header_setting.is_empty() || !is_usual || !misplaced.is_empty() {
+    if header_setting.family.is_empty() || !is_usual || !misplaced.is_empty() {
         return;
     }
     let machine = name(site.machine(id.machine));
@@ -68,7 +68,7 @@ fn large(site: &Site, backends: &BTreeMap<ListenerId, &Backend>, (end, hop): (&E
         (None, None) => format!("a header of more than 4 or 8 KiB: {}", nonsense(site, hop)),
     });
     finding.note(why.span, why.value.clone());
-    let prefix = header_setting.trim_end_matches("buffer_size");
+    let prefix = header_setting.family;
     finding.help(format!("write `{header_setting} 32k` and `{prefix}buffers 8 32k`"));
 }
 

@@ -24,7 +24,7 @@ use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
 use crate::site::machine::MachineId;
 use crate::site::proxy::{
-    Answers, Group, Hop, Listen, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Server, TlsClient, To,
+    Answers, Group, Hop, Listen, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Server, Setting, TlsClient, To,
     UnknownName, VirtualServer, Wait, Waits,
 };
 use crate::site::trouble::Trouble;
@@ -404,32 +404,36 @@ impl Settings<'_, '_, '_> {
 
     /// Defaults are 60 s in every family, and 10 min for the data of a stream.
     fn waits(&self) -> Waits {
-        let prefix = self.family.prefix;
         if self.stream {
-            let connect = self.wait("proxy_connect_timeout", 60.0);
-            let data = self.wait("proxy_timeout", 600.0);
+            let connect = self.wait("connect_timeout", 60.0);
+            let data = self.wait("timeout", 600.0);
             return Waits { connect, send: None, read: data };
         }
         Waits {
-            connect: self.wait(&format!("{prefix}connect_timeout"), 60.0),
-            send: self.wait(&format!("{prefix}send_timeout"), 60.0),
-            read: self.wait(&format!("{prefix}read_timeout"), 60.0),
+            connect: self.wait("connect_timeout", 60.0),
+            send: self.wait("send_timeout", 60.0),
+            read: self.wait("read_timeout", 60.0),
         }
     }
 
-    fn wait(&self, setting: &str, default: f64) -> Option<Wait> {
-        let Some(item) = self.scope.find(setting) else {
-            return Some(Wait { seconds: default, setting: setting.to_owned(), written: None });
+    fn setting(&self, rest: &'static str) -> Setting {
+        Setting { family: self.family.prefix, rest }
+    }
+
+    fn wait(&self, rest: &'static str, default: f64) -> Option<Wait> {
+        let setting = self.setting(rest);
+        let Some(item) = self.scope.find_setting(setting) else {
+            return Some(Wait { seconds: default, setting, written: None });
         };
         let word = item.argument(0)?;
         let seconds = seconds(&word.value())?;
-        Some(Wait { seconds, setting: setting.to_owned(), written: Some(word.span()) })
+        Some(Wait { seconds, setting, written: Some(word.span()) })
     }
 
     fn tls(&self) -> TlsClient {
-        let setting = |name: &str| self.scope.find(&format!("{}{name}", self.family.prefix))?.argument(0);
-        let switch = |name: &str| setting(name).map(|word| Spanned::new(word.value() == "on", word.span()));
-        let text = |name: &str| setting(name).map(|word| Spanned::new(word.value().into_owned(), word.span()));
+        let setting = |rest| self.scope.find_setting(self.setting(rest))?.argument(0);
+        let switch = |rest| setting(rest).map(|word| Spanned::new(word.value() == "on", word.span()));
+        let text = |rest| setting(rest).map(|word| Spanned::new(word.value().into_owned(), word.span()));
         let host = self.scope.find_all("proxy_set_header").into_iter().find_map(|item| {
             let mut words = item.arguments();
             words.next().filter(|word| word.value().eq_ignore_ascii_case("host"))?;
@@ -437,7 +441,7 @@ impl Settings<'_, '_, '_> {
         });
         TlsClient {
             server_name: switch("ssl_server_name"),
-            server_name_setting: Some(format!("{}ssl_server_name", self.family.prefix)),
+            server_name_setting: Some(self.setting("ssl_server_name")),
             name: text("ssl_name"),
             verify: switch("ssl_verify"),
             trusted: setting("ssl_trusted_certificate").map(|word| word.span()),

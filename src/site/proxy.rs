@@ -252,11 +252,24 @@ pub struct Waits {
     pub read: Option<Wait>,
 }
 
+/// The name of a setting, to be quoted: what it shares with its family, and the rest. Each hop has several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    pub family: &'static str,
+    pub rest: &'static str,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.family)?;
+        out.write_str(self.rest)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wait {
     pub seconds: f64,
-    /// The setting's name, to be quoted.
-    pub setting: String,
+    pub setting: Setting,
     /// `None`: the program's default.
     pub written: Option<Span>,
 }
@@ -276,7 +289,7 @@ pub enum Reuse {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Buffers {
     /// The setting for the header of an answer, to be quoted; empty where there is none.
-    pub header_setting: String,
+    pub header_setting: Setting,
     /// Bytes for the header of an answer; `None`: the proxy's default, a page of memory.
     pub header: Option<Spanned<u64>>,
     /// How many buffers for the rest, and the bytes of each.
@@ -284,7 +297,7 @@ pub struct Buffers {
     /// The sizes contradict each other, and the proxy refuses to start: where, and why.
     pub refused: Option<Spanned<String>>,
     /// Settings beside the target that count for another kind of target only, with the setting that counts here.
-    pub misplaced: Vec<(Spanned<String>, String)>,
+    pub misplaced: Vec<(Spanned<String>, Setting)>,
 }
 
 /// How the proxy behaves as a TLS client.
@@ -293,7 +306,7 @@ pub struct TlsClient {
     /// The name that it asks for, in clear, when it connects: where it is switched on.
     pub server_name: Option<Spanned<bool>>,
     /// The setting that switches it on, to be quoted.
-    pub server_name_setting: Option<String>,
+    pub server_name_setting: Option<Setting>,
     /// Which name that is, when it is not the target's own.
     pub name: Option<Spanned<String>>,
     pub verify: Option<Spanned<bool>>,

@@ -7,7 +7,7 @@ use crate::site::Site;
 use crate::site::firewall::{Origin, Verdict};
 use crate::site::listener::{Bind, Endpoint, Listener, Protocol};
 use crate::site::machine::{Attached, Attachment, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
-use crate::site::proxy::{Hop, Host, Malformed, Port, Resolution, RoutePath, Target, To};
+use crate::site::proxy::{Hop, Host, Malformed, Port, Resolution, Route, RoutePath, Target, To};
 use crate::site::sockets;
 use crate::source::{Span, Spanned};
 
@@ -34,7 +34,7 @@ pub enum Certainty {
 }
 
 /// A listener: the machine whose process it is, and its index in that machine's list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerId {
     pub machine: MachineId,
     pub index: usize,
@@ -820,11 +820,11 @@ impl<'s> Index<'s> {
         if listen.tls != tls {
             return None;
         }
-        let rivals =
+        let mut others =
             self.site.servers.iter().enumerate().filter(|(number, server)| {
                 *number != own && server.proxy == hop.proxy && listens_there(*number).is_some()
             });
-        if rivals.count() > 0 && !hop.keeps_host {
+        if !hop.keeps_host && others.next().is_some() {
             return None;
         }
         same_route(self.site, hop, route_number).then_some((listen.place, route_number))
@@ -843,7 +843,11 @@ fn same_route(site: &Site, hop: &Hop, own: usize) -> bool {
         (RoutePath::Named(_) | RoutePath::Pattern(_), _) => return false,
     };
     let mut best: Option<(usize, usize)> = None;
-    for (number, candidate) in site.routes.iter().enumerate().filter(|(_, it)| it.server == route.server) {
+    // The routes of a server stand beside each other.
+    let is_other = |it: &Route| it.server != route.server;
+    let start = site.routes[..own].iter().rposition(is_other).map_or(0, |at| at + 1);
+    let end = site.routes[own..].iter().position(is_other).map_or(site.routes.len(), |length| own + length);
+    for (number, candidate) in site.routes[..end].iter().enumerate().skip(start) {
         let length = match &candidate.path {
             RoutePath::Exact(exact) if *exact == path => usize::MAX,
             RoutePath::Prefix(prefix) if path.starts_with(prefix.as_str()) => prefix.len(),

@@ -1,7 +1,7 @@
 //! What nginx takes answers into, and whether it lets a connection serve more than one request.
 
 use crate::read::nginx::scope::Scope;
-use crate::site::proxy::{Buffers, Reuse};
+use crate::site::proxy::{Buffers, Reuse, Setting};
 use crate::site::trouble::Trouble;
 use crate::source::Spanned;
 use crate::syntax::nginx::{DirectiveRef, WordRef};
@@ -51,12 +51,12 @@ pub fn reuse(scope: &Scope<'_, '_>, prefix: &str, version: Option<(u32, u32, u32
 }
 
 /// The buffers that hold for a pass of this family which stands in `scope`.
-pub fn buffers(scope: &Scope<'_, '_>, prefix: &str, stream: bool) -> Buffers {
+pub fn buffers(scope: &Scope<'_, '_>, prefix: &'static str, stream: bool) -> Buffers {
     if stream || !BUFFERED.contains(&prefix) {
         return Buffers::default();
     }
-    let word = |name: &str, number: usize| scope.find(&format!("{prefix}{name}"))?.argument(number);
-    let one = |name: &str| word(name, 0).and_then(|word| Some(Spanned::new(size(word)?, word.span())));
+    let word = |rest, number: usize| scope.find_setting(Setting { family: prefix, rest })?.argument(number);
+    let one = |name| word(name, 0).and_then(|word| Some(Spanned::new(size(word)?, word.span())));
     let header = one("buffer_size");
     let body = word("buffers", 0).zip(word("buffers", 1)).and_then(|(count, bytes)| {
         let pair = (count.value().parse().ok()?, size(bytes)?);
@@ -64,23 +64,24 @@ pub fn buffers(scope: &Scope<'_, '_>, prefix: &str, stream: bool) -> Buffers {
     });
     // A value that cannot be read is not the default.
     let readable = [("buffer_size", header.is_some()), ("buffers", body.is_some())]
-        .iter()
-        .all(|(name, read)| *read || word(name, 0).is_none());
+        .into_iter()
+        .all(|(name, read)| read || word(name, 0).is_none());
     let busy = one("busy_buffers_size");
     let refused = if readable && (busy.is_some() || word("busy_buffers_size", 0).is_none()) {
         refused(prefix, header, body, busy)
     } else {
         None
     };
+    let header_setting = Setting { family: prefix, rest: "buffer_size" };
     let mut misplaced = Vec::new();
-    for item in scope.simple.iter().filter(|_| header.is_none() && readable) {
-        let name = item.name();
-        let other = BUFFERED.iter().find(|other| **other != prefix && name == format!("{other}buffer_size"));
+    for (name, item) in scope.simple.iter().filter(|_| header.is_none() && readable) {
+        let other =
+            BUFFERED.iter().find(|other| **other != prefix && name.strip_prefix(**other) == Some("buffer_size"));
         if other.is_some() {
-            misplaced.push((Spanned::new(name.to_string(), item.name_span()), format!("{prefix}buffer_size")));
+            misplaced.push((Spanned::new(name.to_string(), item.name_span()), header_setting));
         }
     }
-    Buffers { header_setting: format!("{prefix}buffer_size"), header, body, refused, misplaced }
+    Buffers { header_setting, header, body, refused, misplaced }
 }
 
 /// Why nginx would not start with these sizes, whatever the size of a page is. The busy buffers are twice the larger one

@@ -1,9 +1,11 @@
 //! Blocks inside blocks: which setting holds, and which values a variable may have.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::read::address::UNKNOWN;
 use crate::read::nginx::load::Loaded;
+use crate::site::proxy::Setting;
 use crate::source::{Text, TextBuilder};
 use crate::syntax::nginx::{DirectiveRef, WordRef};
 
@@ -13,14 +15,16 @@ const VALUES: usize = 24;
 /// The simple statements of one block, and the block around it.
 pub struct Scope<'l, 'p> {
     pub parent: Option<&'p Scope<'l, 'p>>,
-    pub simple: Vec<DirectiveRef<'l>>,
+    /// With their names: each pass asks for some twenty settings.
+    pub simple: Vec<(Cow<'l, str>, DirectiveRef<'l>)>,
     /// `if` blocks right below: what is set there holds sometimes.
     pub branches: Vec<DirectiveRef<'l>>,
 }
 
 impl<'l, 'p> Scope<'l, 'p> {
     pub fn of(items: &[DirectiveRef<'l>], parent: Option<&'p Scope<'l, 'p>>) -> Scope<'l, 'p> {
-        let simple = items.iter().filter(|item| !item.is_block() || item.lua().is_some()).copied().collect();
+        let simple = items.iter().filter(|item| !item.is_block() || item.lua().is_some());
+        let simple = simple.map(|item| (item.name(), *item)).collect();
         let branches = items.iter().filter(|item| item.is_block() && item.name() == "if").copied().collect();
         Scope { parent, simple, branches }
     }
@@ -31,13 +35,19 @@ impl<'l, 'p> Scope<'l, 'p> {
 
     /// The setting of the nearest block that has one.
     pub fn find(&self, name: &str) -> Option<DirectiveRef<'l>> {
-        self.chain().find_map(|scope| scope.simple.iter().rev().find(|item| item.name() == name).copied())
+        self.chain().find_map(|scope| scope.simple.iter().rev().find(|(own, _)| own == name).map(|(_, item)| *item))
+    }
+
+    /// The same for a setting that several families have.
+    pub fn find_setting(&self, setting: Setting) -> Option<DirectiveRef<'l>> {
+        let is_it = |name: &str| name.strip_prefix(setting.family) == Some(setting.rest);
+        self.chain().find_map(|scope| scope.simple.iter().rev().find(|(own, _)| is_it(own)).map(|(_, item)| *item))
     }
 
     /// Every setting of the nearest block that has one: lists are not continued from block to block.
     pub fn find_all(&self, name: &str) -> Vec<DirectiveRef<'l>> {
         for scope in self.chain() {
-            let own: Vec<_> = scope.simple.iter().filter(|item| item.name() == name).copied().collect();
+            let own: Vec<_> = scope.simple.iter().filter(|(own, _)| own == name).map(|(_, item)| *item).collect();
             if !own.is_empty() {
                 return own;
             }
@@ -140,7 +150,7 @@ fn begins_with_slash(name: &str) -> bool {
 fn values_of<'l>(name: &str, scope: &Scope<'l, '_>, tables: &Tables<'l>, depth: usize) -> Option<Vec<Text>> {
     let mut found: Vec<Text> = Vec::new();
     for level in scope.chain() {
-        if level.simple.iter().chain(&level.branches).any(|item| sets_elsewhere(*item, name)) {
+        if level.simple.iter().any(|(directive, item)| sets_elsewhere(directive, *item, name)) {
             return None;
         }
         let mut certain = false;
@@ -162,7 +172,7 @@ fn values_of<'l>(name: &str, scope: &Scope<'l, '_>, tables: &Tables<'l>, depth: 
             }
         }
         // The last one of a block holds.
-        for item in level.simple.iter().rev() {
+        for (_, item) in level.simple.iter().rev() {
             if add(item)? {
                 certain = true;
                 break;
@@ -187,12 +197,11 @@ fn values_of<'l>(name: &str, scope: &Scope<'l, '_>, tables: &Tables<'l>, depth: 
 }
 
 /// The statement gives the variable a value that is not visible: scripts, sub-requests.
-fn sets_elsewhere(item: DirectiveRef<'_>, name: &str) -> bool {
-    let directive = item.name();
+fn sets_elsewhere(directive: &str, item: DirectiveRef<'_>, name: &str) -> bool {
     if directive.ends_with("_by_lua_block") || directive.ends_with("_by_lua_file") || directive.ends_with("_by_lua") {
-        return !matches!(&*directive, "log_by_lua_block" | "header_filter_by_lua_block" | "body_filter_by_lua_block");
+        return !matches!(directive, "log_by_lua_block" | "header_filter_by_lua_block" | "body_filter_by_lua_block");
     }
-    matches!(&*directive, "auth_request_set" | "perl_set" | "js_set" | "js_var" | "set_random" | "set_unescape_uri")
+    matches!(directive, "auth_request_set" | "perl_set" | "js_set" | "js_var" | "set_random" | "set_unescape_uri")
         && item.argument(0).is_some_and(|it| is_variable(&it.value(), name))
 }
 

@@ -90,7 +90,10 @@ impl<'t> Reader<'t> {
                 b';' => self.semicolon(),
                 b'{' => self.open_brace(),
                 b'}' => self.close_brace(),
-                _ => self.read_words(),
+                _ => match plain_word(&bytes[self.at..]) {
+                    Some(length) => self.word(self.at..self.at + length),
+                    None => self.read_words(),
+                },
             }
         }
     }
@@ -411,5 +414,79 @@ impl<'t> Reader<'t> {
             return;
         }
         self.problems.push(Problem { span: self.text.span(range), message: message.to_owned(), related: None });
+    }
+}
+
+/// How long the word at the start of `bytes` is, where that is plain to see: without quotes and backslashes. Nine words
+/// out of ten are so; the grammar takes ten times as long for them and says the same (the tests compare them).
+fn plain_word(bytes: &[u8]) -> Option<usize> {
+    if matches!(bytes.first()?, b'"' | b'\'') {
+        return None;
+    }
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' | b';' | b'{' => break,
+            b'\\' => return None,
+            b'$' => at += 1 + bytes[at + 1..].iter().take_while(|byte| **byte == b'{').count(),
+            _ => at += 1,
+        }
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use pest::Parser;
+
+    use super::{Rule, Words, plain_word};
+
+    /// What the grammar takes for the first word.
+    fn by_grammar(source: &str) -> Option<usize> {
+        let mut words = Words::parse(Rule::words, source).ok()?.next()?.into_inner();
+        words.next().filter(|word| word.as_rule() == Rule::bare).map(|word| word.as_span().end())
+    }
+
+    #[test]
+    fn plain_words_are_those_of_the_grammar() {
+        let pieces = [
+            "a",
+            "server_name",
+            "é",
+            "$",
+            "${",
+            "{",
+            "}",
+            "#",
+            "'",
+            "\"",
+            ";",
+            " ",
+            "\t",
+            "\r\n",
+            "\n",
+            "/x",
+            "~*",
+            "=",
+            "\\",
+            "(",
+        ];
+        for first in pieces
+            .iter()
+            .filter(|first| !matches!(first.as_bytes()[0], b' ' | b'\t' | b'\r' | b'\n' | b'#' | b';' | b'{' | b'}'))
+        {
+            for second in pieces {
+                for third in pieces {
+                    let source = format!("{first}{second}{third}b c;");
+                    if let Some(length) = plain_word(source.as_bytes()) {
+                        assert_eq!(by_grammar(&source), Some(length), "{source:?}");
+                    }
+                }
+            }
+        }
+        assert_eq!(plain_word(b"listen 80;"), Some(6));
+        assert_eq!(plain_word(b"${a}_b{"), Some(6));
+        assert_eq!(plain_word(b"'a' b"), None);
+        assert_eq!(plain_word(b"a\\ b"), None);
     }
 }
