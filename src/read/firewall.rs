@@ -41,7 +41,7 @@ pub fn read(site: &mut Site, sources: &Sources, roots: &[String]) {
             firewalls.extend(find().and_then(|text| iptables::saved(&text, certain)));
         } else if matches!(name, "nftables.conf" | "nftables.rules" | "ruleset.nft") {
             firewalls.extend(find().into_iter().flat_map(|text| nft::read(&text, certain)));
-        } else if name.ends_with(".sh") {
+        } else if name.ends_with(".sh") && !roots.iter().any(|root| is_of_the_system(root, path)) {
             scripts.extend(find());
         }
     }
@@ -49,6 +49,15 @@ pub fn read(site: &mut Site, sources: &Sources, roots: &[String]) {
     firewalls.extend(script::iptables(&scripts));
     site.firewalls = firewalls;
     site.confinement = roots.iter().find_map(|root| selinux::read(sources, root));
+}
+
+/// It came with a package: examples, and scripts that packages run themselves.
+fn is_of_the_system(root: &str, path: &str) -> bool {
+    let inside =
+        if root.is_empty() { path } else { path.strip_prefix(root).map_or("", |rest| rest.trim_start_matches('/')) };
+    ["usr/", "lib/", "lib64/", "bin/", "sbin/", "var/lib/"]
+        .iter()
+        .any(|folder| inside.starts_with(folder) && !inside.starts_with("usr/local/"))
 }
 
 /// The system itself loads it when it starts.

@@ -16,6 +16,9 @@ use crate::source::{Entry, Lookup, Sources, Span, Text};
 /// Servers that import the module they are given.
 const SERVERS: &[&str] = &["gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "uwsgi"];
 
+/// Settings that ask for more are made by a program.
+const MOST_NAMES: usize = 200;
+
 /// What reads a file of variables before the settings are evaluated.
 const LOADERS: &[&str] = &["load_dotenv", "read_env(", "read_envfile", "from decouple import", "AutoConfig"];
 
@@ -94,6 +97,9 @@ fn indexed(text: &Text) -> Vec<(String, Span)> {
     let mut found = Vec::new();
     let mut start = 0;
     for line in source.split_inclusive('\n') {
+        if found.len() == MOST_NAMES {
+            break;
+        }
         let from = start;
         start += line.len();
         if line.starts_with([' ', '\t', '#', ')'])

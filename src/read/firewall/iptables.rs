@@ -36,6 +36,10 @@ impl Chains {
         self.chains.entry(chain.to_owned()).or_default().push(rule);
     }
 
+    pub fn declare(&mut self, chain: &str) {
+        self.chains.entry(chain.to_owned()).or_default();
+    }
+
     pub fn insert(&mut self, chain: &str, rule: Rule) {
         self.chains.entry(chain.to_owned()).or_default().insert(0, rule);
     }
@@ -50,26 +54,32 @@ impl Chains {
     /// The rules of a chain with those of the chains that it leads to; `None` when there are too many.
     pub fn flat(&self, chain: &str) -> Option<Vec<PacketRule>> {
         let mut flat = Vec::new();
-        self.follow(chain, None, DEPTH, &mut flat)?;
+        let mut effort = MOST_RULES;
+        self.follow(chain, None, DEPTH, &mut effort, &mut flat)?;
         Some(flat)
     }
 
-    fn follow(&self, chain: &str, above: Option<&PacketRule>, depth: usize, flat: &mut Vec<PacketRule>) -> Option<()> {
+    fn follow(
+        &self,
+        chain: &str,
+        above: Option<&PacketRule>,
+        depth: usize,
+        effort: &mut usize,
+        flat: &mut Vec<PacketRule>,
+    ) -> Option<()> {
         let mut may_be_left = false;
         for Rule { rule, to } in self.chains.get(chain).into_iter().flatten() {
+            *effort = effort.checked_sub(1)?;
             let mut rule = above.map_or_else(|| rule.clone(), |above| both(above, rule));
             rule.unclear |= may_be_left;
             match to {
                 To::Verdict => flat.push(rule),
                 To::Return => may_be_left = true,
                 To::Chain(next) if depth > 0 && self.chains.contains_key(next) => {
-                    self.follow(next, Some(&rule), depth - 1, flat)?;
+                    self.follow(next, Some(&rule), depth - 1, effort, flat)?;
                 }
                 // Somebody else fills the chain.
                 To::Chain(_) => flat.push(PacketRule { verdict: Verdict::Accept, unclear: true, ..rule }),
-            }
-            if flat.len() > MOST_RULES {
-                return None;
             }
         }
         Some(())
@@ -169,7 +179,7 @@ pub fn rule(words: &[&str], place: Span) -> Option<Rule> {
             To::Verdict
         }
         "RETURN" => To::Return,
-        target if NOTES.contains(&target) => return None,
+        target if NOTES.contains(&target) || target.starts_with("ufw-logging") => return None,
         target => To::Chain(target.to_owned()),
     };
     Some(Rule { rule, to })
@@ -244,7 +254,10 @@ pub fn filter(text: &Text) -> Option<Saved> {
             inside = false;
         } else if let Some(declared) = bare.strip_prefix(':') {
             let mut words = declared.split_whitespace();
-            if let (Some(chain), Some(verdict)) = (words.next(), words.next().and_then(policy)) {
+            let Some(chain) = words.next() else { continue };
+            // Without any rules it is empty, and not somebody else's.
+            saved.chains.declare(chain);
+            if let Some(verdict) = words.next().and_then(policy) {
                 saved.policies.insert(chain.to_owned(), Spanned::new(verdict, place));
             }
         } else {
@@ -313,6 +326,17 @@ mod tests {
             ),
             None
         );
+    }
+
+    #[test]
+    fn chains_that_never_end_are_not_followed() {
+        let mut rules = String::new();
+        for chain in ["INPUT A", "A B", "B C", "C D", "D E"] {
+            let (from, to) = chain.split_once(' ').unwrap_or_default();
+            rules += &format!("-A {from} -j {to}\n").repeat(500);
+        }
+        let dump = format!("*filter\n:INPUT DROP [0:0]\n{rules}-A E -j RETURN\nCOMMIT\n");
+        assert!(saved(&Text::of_file(FileId(0), dump.as_str().into()), true).is_none());
     }
 
     #[test]
