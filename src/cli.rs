@@ -31,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Check folders or files; this is what happens without a command
     Check(CheckArguments),
+    /// Audit a server or a project: what it is, what is wrong with each site, with advice, whatever comments allow
+    Audit(CheckArguments),
     /// Explain a rule: what it finds, why it matters, what to write instead
     Explain {
         /// The id of a rule, such as target/port-mismatch, or of a family, such as target
@@ -54,6 +56,12 @@ struct CheckArguments {
     /// Ask the kernel of this machine what listens; with --root / only
     #[arg(long, requires = "root")]
     live: bool,
+    /// Instead of findings, show what was found to listen, with the evidence
+    #[arg(long)]
+    list_listeners: bool,
+    /// Instead of findings, show where each route leads and why
+    #[arg(long)]
+    list_routes: bool,
     /// How findings are written
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -118,6 +126,15 @@ enum Colour {
     Never,
 }
 
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Persona {
+    /// What is wrong and nobody has allowed.
+    Checking,
+    /// Everything, advice too, site by site.
+    Auditing,
+}
+
 /// Why the command could not do its work. For people, one sentence.
 enum Failure {
     Sentence(String),
@@ -147,8 +164,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return bad_usage(&error),
     };
     let done = match &arguments.command {
-        None => check::check(&arguments.check),
-        Some(Command::Check(check)) => check::check(check),
+        None => check::check(&arguments.check, Persona::Checking),
+        Some(Command::Check(check)) => check::check(check, Persona::Checking),
+        Some(Command::Audit(check)) => check::check(check, Persona::Auditing),
         Some(Command::Explain { rule }) => explain::explain(rule),
         Some(Command::Rules) => explain::rules(),
     };

@@ -30,6 +30,46 @@ pub struct LeftOut {
     pub folders: usize,
 }
 
+/// A proxy, or a proxy's config that nobody is seen to load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyCoverage {
+    /// "nginx in service `web`".
+    pub name: String,
+    pub version: Option<String>,
+    pub place: Span,
+    /// A machine is seen to load it.
+    pub runs: bool,
+    /// All of its configuration could be read.
+    pub complete: bool,
+}
+
+/// Addresses and names that a proxy serves in one block of its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteCoverage {
+    /// Index into the proxies of the outcome.
+    pub proxy: usize,
+    /// Its names; without any, its addresses.
+    pub name: String,
+    pub place: Span,
+    /// The block.
+    pub whole: Span,
+}
+
+/// Something that accepts connections, and why that is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerCoverage {
+    /// "the host", "service `web`".
+    pub machine: String,
+    /// "*:80", "127.0.0.1:3000", "unix:/run/shop.sock".
+    pub address: String,
+    /// "HTTP", "FastCGI", …; `None`: not visible.
+    pub protocol: Option<String>,
+    /// "`gunicorn` is told to".
+    pub evidence: String,
+    /// What decided the address.
+    pub place: Span,
+}
+
 /// One hop and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteCoverage {
@@ -44,4 +84,8 @@ pub struct RouteCoverage {
     pub outcome: &'static str,
     /// Why nothing is known, for "undecided".
     pub why: Option<String>,
+    /// Index into the listeners of the outcome: who answers, or would if it could be asked like this.
+    pub listener: Option<usize>,
+    /// Index into the sites of the outcome.
+    pub site: Option<usize>,
 }

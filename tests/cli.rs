@@ -324,6 +324,46 @@ fn many_files_come_in_the_same_order_every_time() {
     }
 }
 
+const SHOP: &str = "server {\n  listen 80;\n  server_name shop.test;\n  # no502: allow timeout\n  proxy_connect_timeout 1ms;\n  location / { proxy_pass http://web:81; }\n}\n";
+const PROJECT: &str = "services:\n  proxy:\n    image: nginx:1.27.3\n    volumes: ['./shop.conf:/etc/nginx/conf.d/default.conf']\n  web:\n    image: nginx:1.27\n";
+
+#[test]
+fn an_audit_says_what_the_machine_is_and_hides_nothing() {
+    let folder = Folder::new(&[("compose.yaml", PROJECT), ("shop.conf", SHOP)]);
+    let checked = folder.run(&["check"]);
+    assert!(!checked.out.contains("timeout/too-low") && !checked.out.contains("advice["), "{checked:?}");
+    let audited = folder.run(&["audit"]);
+    assert_eq!(audited.status, Some(1));
+    let header = "nginx 1.27.3 in service `proxy` (compose.yaml:3): 1 site, 1 route to 1 backend\n";
+    assert!(audited.out.starts_with(header), "{}", audited.out);
+    let listeners = "\nlisteners found: 1 on service `proxy`, 1 on service `web`\nfiles: 2 read, 0 in part, 0 not\n\n";
+    assert!(audited.out.contains(listeners), "{}", audited.out);
+    let at = |text: &str| audited.out.find(text).unwrap_or_else(|| panic!("{text}: {}", audited.out));
+    let site = at("=== shop.test (shop.conf:1)\n");
+    assert!(site < at("warning[timeout/too-low]") && site < at("error[target/port-mismatch]"));
+    assert!(site < at("advice["));
+    let line = folder.run(&["audit", "--format", "line", "--rule", "timeout"]);
+    assert_eq!((line.status, line.out.lines().count()), (Some(0), 2), "{line:?}");
+}
+
+#[test]
+fn what_was_understood_can_be_listed() {
+    let folder = Folder::new(&[("compose.yaml", PROJECT), ("shop.conf", SHOP)]);
+    let lists = folder.run(&["audit", "--list-listeners", "--list-routes"]);
+    let listeners = "service `proxy`\n  *:80  HTTP     `nginx` is told to listen (shop.conf:2:10)\nservice `web`\n";
+    assert!(lists.out.starts_with(listeners), "{}", lists.out);
+    let routes = "\n2 listeners\nnginx in service `proxy`\n  shop.test / -> web:81: refused, nothing listens there\n    shop.conf:6:34\n1 route\n";
+    assert!(lists.out.ends_with(routes), "{}", lists.out);
+    assert_eq!(lists.status, Some(0));
+    folder.write("shop.conf", SHOP.replace("web:81", "web:80").as_bytes());
+    let routes = folder.run(&["--list-routes"]).out;
+    assert!(routes.contains("shop.test / -> web:80: delivered, service `web` on *:80: "), "{routes}");
+    let document = folder.json(&["--list-listeners"]);
+    assert_eq!(document["listeners"][0]["address"], "*:80");
+    assert_eq!(document["listeners"][0]["machine"], "service `proxy`");
+    assert_eq!(document["listeners"][0]["file"], "shop.conf");
+}
+
 /// What becomes of each route of a server whose open sockets are in a file.
 fn outcomes(table: &str) -> Vec<String> {
     let main = "events {}\nhttp { server { listen 80;\n  location / { proxy_pass http://127.0.0.1:3000; }\n  location /b { proxy_pass http://127.0.0.1:80/c; }\n  location /php { fastcgi_pass unix:/var/run/php/shop.sock; }\n} }\n";

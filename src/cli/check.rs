@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::selection::{Selection, nearest};
-use super::{CheckArguments, Colour, FailOn, Failure, Format, complain};
+use super::{CheckArguments, Colour, FailOn, Failure, Format, Persona, complain};
 use crate::discover::live;
 use crate::discover::names::LARGEST;
 use crate::discover::reason;
@@ -14,18 +14,19 @@ use crate::discover::server::is_whole_system;
 use crate::discover::target::{Target, target_of_unsaved, targets};
 use crate::finding::{Finding, Level};
 use crate::judge::{Request, Trouble};
+use crate::report::audit as audit_report;
 use crate::report::human::Style;
-use crate::report::{Checked, count, human, json, line, summary};
+use crate::report::{Checked, count, human, json, line, lists, summary};
 use crate::source::{FileId, Sources};
-use crate::{judge, lint};
+use crate::{audit, judge, lint};
 
 /// Gives the exit status: 0 or 1, or 2 when a folder could not be judged.
-pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
+pub fn check(arguments: &CheckArguments, persona: Persona) -> Result<u8, Failure> {
     let selection = Selection::of(&arguments.rule, &arguments.allow)?;
     let fail_on =
         if arguments.strict && arguments.fail_on == FailOn::Never { FailOn::Error } else { arguments.fail_on };
     let mut least = arguments.level.level();
-    if arguments.pedantic {
+    if arguments.pedantic || persona == Persona::Auditing {
         least = Level::Advice;
     }
     if let Some(level) = fail_on.level() {
@@ -39,16 +40,17 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
         let unsaved = unsaved.as_ref().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
         let is_server = arguments.root.is_some() || is_whole_system(&target.folder);
         let request = Request { unsaved, named: target.focus.as_ref(), is_server, sockets: &sockets };
-        let (sources, mut outcome) = match judge::folder(&target.folder, request, lint) {
-            Ok(judged) => judged,
-            Err(Trouble::Unreadable(sentence)) => return Err(Failure::Sentence(sentence)),
-            Err(Trouble::Internal(what)) => {
-                let name = if target.prefix.is_empty() { "." } else { &target.prefix };
-                complain(&format!("internal error, nothing is said about `{name}`; please report it: {what}"));
-                broken = true;
-                continue;
-            }
-        };
+        let (sources, mut outcome) =
+            match judge::folder(&target.folder, request, if persona == Persona::Auditing { audit } else { lint }) {
+                Ok(judged) => judged,
+                Err(Trouble::Unreadable(sentence)) => return Err(Failure::Sentence(sentence)),
+                Err(Trouble::Internal(what)) => {
+                    let name = if target.prefix.is_empty() { "." } else { &target.prefix };
+                    complain(&format!("internal error, nothing is said about `{name}`; please report it: {what}"));
+                    broken = true;
+                    continue;
+                }
+            };
         let is_asked = |finding: &Finding| selection.has(finding.rule) && is_in_focus(&target, &sources, finding);
         let (mut shown, mut hidden) = (Vec::new(), (0, 0));
         for finding in std::mem::take(&mut outcome.findings) {
@@ -61,8 +63,13 @@ pub fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
         outcome.findings = shown;
         checked.push(Checked { prefix: target.prefix, sources, outcome, hidden });
     }
-    let status = if broken { 2 } else { status(arguments, fail_on, &checked) };
-    match print(arguments, &checked) {
+    let is_list = arguments.list_listeners || arguments.list_routes;
+    let status = match broken {
+        true => 2,
+        false if is_list => 0,
+        false => status(arguments, fail_on, &checked),
+    };
+    match print(arguments, persona, &checked) {
         Err(Failure::ClosedPipe) => Ok(status),
         Err(failure) => Err(failure),
         Ok(()) => Ok(status),
@@ -117,7 +124,7 @@ fn folders(arguments: &CheckArguments, current: &Path) -> Result<Vec<(Target, Op
 }
 
 fn no_such_word(word: &str) -> String {
-    let command = nearest(word, ["check", "explain", "rules"].into_iter());
+    let command = nearest(word, ["check", "audit", "explain", "rules"].into_iter());
     let hint =
         command.map_or("write `no502 check PATH`".to_owned(), |command| format!("did you mean `no502 {command}`?"));
     format!("`{word}` is neither a file or folder nor a command; {hint}")
@@ -137,9 +144,18 @@ fn status(arguments: &CheckArguments, fail_on: FailOn, checked: &[Checked]) -> u
     u8::from(fails || arguments.strict && is_incomplete)
 }
 
-fn print(arguments: &CheckArguments, checked: &[Checked]) -> Result<(), Failure> {
+fn print(arguments: &CheckArguments, persona: Persona, checked: &[Checked]) -> Result<(), Failure> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     match arguments.format {
+        Format::Human | Format::Line if arguments.list_listeners || arguments.list_routes => {
+            if arguments.list_listeners {
+                lists::listeners(&mut out, checked)?;
+            }
+            if arguments.list_routes {
+                lists::routes(&mut out, checked)?;
+            }
+        }
+        Format::Human if persona == Persona::Auditing => audit_report::write(&mut out, checked, style(arguments))?,
         Format::Human => human::write(&mut out, checked, style(arguments))?,
         Format::Json => json::write(&mut out, checked)?,
         Format::Line => {

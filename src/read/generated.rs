@@ -71,6 +71,7 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable
         listens: vec![Listen { endpoint, tls: false, udp: false, default: false, written: false, place }],
         names: names.collect(),
         place,
+        whole: place,
     });
     site.routes.push(Route { server: Some(site.servers.len() - 1), path: RoutePath::All, place });
     let machine = &site.machines[target.0];

@@ -286,7 +286,13 @@ impl<'l> Walk<'l, '_> {
         }
         let names = simple("server_name").flat_map(|item| item.arguments());
         let names = names.map(|word| Spanned::new(word.value().into_owned(), word.span())).collect();
-        self.site.servers.push(VirtualServer { proxy: self.proxy, listens, names, place: block.name_span() });
+        self.site.servers.push(VirtualServer {
+            proxy: self.proxy,
+            listens,
+            names,
+            place: block.name_span(),
+            whole: block.block_span(),
+        });
         self.site.servers.len() - 1
     }
 

@@ -29,7 +29,13 @@ pub struct Style {
 /// Errors come last, next to the summary and the prompt, where a long report is read first; within a level the order is
 /// that of the files.
 pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Result<()> {
-    let mut places = in_order(checked);
+    write_findings(out, in_order(checked), style)?;
+    summary::write(out, checked, style)
+}
+
+/// Without a summary.
+pub fn write_findings(out: &mut dyn Write, places: Vec<Place>, style: Style) -> io::Result<()> {
+    let mut places = places;
     places.sort_by_key(|place| place.finding.level);
     let characters = if style.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
     let styles = if style.colour { ThemeStyles::ansi() } else { ThemeStyles::none() };
@@ -43,7 +49,7 @@ pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Resu
         write_others(out, group[0], &group[1..])?;
         writeln!(out)?;
     }
-    summary::write(out, checked, style)
+    Ok(())
 }
 
 /// Findings of one kind together, in the order of their first ones. A few of a kind stay apart: each is worth its lines.

@@ -15,6 +15,7 @@ struct Document {
     version: u32,
     findings: Vec<FindingJson>,
     routes: Vec<RouteJson>,
+    listeners: Vec<ListenerJson>,
     files: Vec<FileJson>,
     /// Folders of a server that were not looked into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -91,6 +92,18 @@ struct RouteJson {
 }
 
 #[derive(Serialize)]
+struct ListenerJson {
+    machine: String,
+    address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<String>,
+    evidence: String,
+    file: String,
+    line: usize,
+    column: usize,
+}
+
+#[derive(Serialize)]
 struct FileJson {
     path: String,
     format: &'static str,
@@ -128,6 +141,20 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
             }
         })
     });
+    let listeners = checked.iter().flat_map(|checked| {
+        checked.outcome.listeners.iter().map(|listener| {
+            let (file, line, column) = checked.start(listener.place);
+            ListenerJson {
+                machine: listener.machine.clone(),
+                address: listener.address.clone(),
+                protocol: listener.protocol.clone(),
+                evidence: listener.evidence.clone(),
+                file,
+                line,
+                column,
+            }
+        })
+    });
     let files = checked.iter().flat_map(|checked| {
         checked.outcome.files.iter().map(|file| {
             let (read, reason) = match &file.read {
@@ -147,6 +174,7 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
         version: 1,
         findings,
         routes: routes.collect(),
+        listeners: listeners.collect(),
         files: files.collect(),
         left_out: left_out.collect(),
         summary: Summary {
@@ -250,7 +278,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{fingerprint, write};
-    use crate::coverage::{FileCoverage, Read, RouteCoverage};
+    use crate::coverage::{FileCoverage, ListenerCoverage, Read, RouteCoverage};
     use crate::finding::Findings;
     use crate::report::tests::{span, two_files};
     use crate::source::Sources;
@@ -266,6 +294,15 @@ mod tests {
             target: "http://api:3000".to_owned(),
             outcome: "refused",
             why: None,
+            listener: None,
+            site: None,
+        });
+        checked.outcome.listeners.push(ListenerCoverage {
+            machine: "service `api`".to_owned(),
+            address: "*:8000".to_owned(),
+            protocol: Some("HTTP".to_owned()),
+            evidence: "`serve` is told to".to_owned(),
+            place,
         });
         let unread = Read::No("a Jinja template".to_owned());
         checked.outcome.files.push(FileCoverage { path: "site.conf.j2".to_owned(), format: "nginx", read: unread });
@@ -306,6 +343,10 @@ mod tests {
             "routes": [{
                 "proxy": "nginx in service `web`", "match": "/", "file": "deploy/web.conf", "line": 2, "column": 21,
                 "target": "http://api:3000", "outcome": "refused",
+            }],
+            "listeners": [{
+                "machine": "service `api`", "address": "*:8000", "protocol": "HTTP", "evidence": "`serve` is told to",
+                "file": "deploy/web.conf", "line": 2, "column": 21,
             }],
             "files": [{
                 "path": "deploy/site.conf.j2", "format": "nginx", "read": "no", "reason": "a Jinja template",

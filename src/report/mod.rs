@@ -1,9 +1,11 @@
 //! Findings become bytes, one file a format.
 
+pub mod audit;
 pub mod excerpt;
 pub mod human;
 pub mod json;
 pub mod line;
+pub mod lists;
 pub mod summary;
 
 use std::cmp::Ordering;

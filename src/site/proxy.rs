@@ -55,6 +55,8 @@ pub struct VirtualServer {
     pub listens: Vec<Listen>,
     pub names: Vec<Spanned<String>>,
     pub place: Span,
+    /// The whole block.
+    pub whole: Span,
 }
 
 #[derive(Clone, Debug)]

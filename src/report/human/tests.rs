@@ -210,6 +210,8 @@ fn nothing_is_claimed_about_what_was_not_read() {
         target: "http://api".to_owned(),
         outcome,
         why: Some("image `x` is not known".to_owned()),
+        listener: None,
+        site: None,
     };
     let mut checked = checked(sources_with("api"), Vec::new());
     assert_eq!(text(&[], PLAIN), "found no file that says what a proxy does\n");

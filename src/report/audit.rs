@@ -1,0 +1,125 @@
+//! The report of an audit: what the machine is, then what is wrong with each of its sites.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Write};
+
+use super::human::{Style, write_findings};
+use super::{Checked, Place, in_order, number, printable, summary};
+use crate::coverage::{ProxyCoverage, Read};
+use crate::source::{FileId, Span};
+
+pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Result<()> {
+    for checked in checked {
+        header(out, checked)?;
+    }
+    let places = in_order(checked);
+    let mut elsewhere = Vec::new();
+    let mut by_site: BTreeMap<(usize, usize), Vec<Place>> = BTreeMap::new();
+    for (folder, checked) in checked.iter().enumerate() {
+        let blocks = Blocks::of(checked);
+        for place in places.iter().filter(|place| std::ptr::eq(place.checked, checked)) {
+            match blocks.site(place) {
+                Some(site) => by_site.entry((folder, site)).or_default().push(*place),
+                None => elsewhere.push(*place),
+            }
+        }
+    }
+    if !elsewhere.is_empty() && !by_site.is_empty() {
+        writeln!(out, "=== not of one site")?;
+        writeln!(out)?;
+    }
+    write_findings(out, elsewhere, style)?;
+    for ((folder, site), places) in by_site {
+        let (checked, site) = (&checked[folder], &checked[folder].outcome.sites[site]);
+        let (path, line, _) = checked.start(site.place);
+        writeln!(out, "=== {} ({}:{line})", printable(&site.name), printable(&path))?;
+        writeln!(out)?;
+        write_findings(out, places, style)?;
+    }
+    summary::write(out, checked, style)
+}
+
+/// The proxies with what they serve and whom they ask, the listeners, the files that could not be read.
+fn header(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
+    let outcome = &checked.outcome;
+    if !checked.prefix.is_empty() {
+        writeln!(out, "{}", printable(&checked.prefix))?;
+    }
+    for (index, proxy) in outcome.proxies.iter().enumerate() {
+        let sites = outcome.sites.iter().filter(|site| site.proxy == index).count();
+        let of_proxy = outcome.routes.iter().filter(|route| route.proxy == proxy.name);
+        let of_proxy = of_proxy
+            .filter(|route| route.site.and_then(|site| outcome.sites.get(site)).is_none_or(|site| site.proxy == index));
+        let targets: Vec<&str> = of_proxy.map(|route| route.target.as_str()).collect();
+        if !proxy.runs && sites + targets.len() == 0 {
+            continue;
+        }
+        let backends: BTreeSet<&str> = targets.iter().copied().collect();
+        let (path, line, _) = checked.start(proxy.place);
+        writeln!(
+            out,
+            "{} ({}:{line}): {}, {} to {}{}",
+            title(proxy),
+            printable(&path),
+            number(sites, "site", "sites"),
+            number(targets.len(), "route", "routes"),
+            number(backends.len(), "backend", "backends"),
+            match (proxy.runs, proxy.complete) {
+                (false, _) => "; nothing is seen to load it",
+                (true, false) => "; not all of its configuration could be read",
+                (true, true) => "",
+            },
+        )?;
+    }
+    let mut machines: BTreeMap<&str, usize> = BTreeMap::new();
+    for listener in &outcome.listeners {
+        *machines.entry(&listener.machine).or_insert(0) += 1;
+    }
+    let found: Vec<String> =
+        machines.iter().map(|(machine, count)| format!("{count} on {}", printable(machine))).collect();
+    let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+    writeln!(out, "listeners found: {found}")?;
+    let unread = outcome.files.iter().filter(|file| matches!(file.read, Read::No(_))).count();
+    let partly = outcome.files.iter().filter(|file| matches!(file.read, Read::Partly(_))).count();
+    writeln!(out, "files: {} read, {partly} in part, {unread} not", outcome.files.len() - unread - partly)?;
+    writeln!(out)
+}
+
+fn title(proxy: &ProxyCoverage) -> String {
+    let name = printable(&proxy.name);
+    let Some(version) = &proxy.version else { return name };
+    match name.split_once(' ') {
+        Some((product, rest)) => format!("{product} {version} {rest}"),
+        None => format!("{name} {version}"),
+    }
+}
+
+/// Which text belongs to which site.
+struct Blocks {
+    /// For each file its sites in the order of their blocks, which do not overlap.
+    by_file: HashMap<FileId, Vec<(Span, usize)>>,
+}
+
+impl Blocks {
+    fn of(checked: &Checked) -> Blocks {
+        let mut by_file: HashMap<FileId, Vec<(Span, usize)>> = HashMap::new();
+        for (index, site) in checked.outcome.sites.iter().enumerate() {
+            by_file.entry(site.whole.file).or_default().push((site.whole, index));
+        }
+        by_file.values_mut().for_each(|sites| sites.sort());
+        Blocks { by_file }
+    }
+
+    /// The site in which the finding has its place, or else its first note that has one.
+    fn site(&self, place: &Place) -> Option<usize> {
+        let notes = place.finding.notes.iter().map(|note| note.span);
+        std::iter::once(place.finding.span).chain(notes).find_map(|span| self.around(span))
+    }
+
+    fn around(&self, span: Span) -> Option<usize> {
+        let sites = self.by_file.get(&span.file)?;
+        let last = sites.partition_point(|(whole, _)| whole.start <= span.start).checked_sub(1)?;
+        let (whole, index) = sites[last];
+        (span.end <= whole.end).then_some(index)
+    }
+}
