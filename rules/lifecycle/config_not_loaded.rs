@@ -11,6 +11,8 @@ fn check(site: &Site, findings: &mut Findings) {
     for trouble in &site.troubles {
         match trouble {
             Trouble::MountSourceMissing(missing) => add_missing(site, missing, findings),
+            // Docker made the folder, for want of the file that is to be mounted there.
+            Trouble::NotLoaded(it) if it.why == NotLoadedWhy::IsFolder && is_missing_mount(site, it) => {}
             Trouble::NotLoaded(not_loaded) => add_not_loaded(site, not_loaded, findings),
             _ => {}
         }
@@ -40,18 +42,28 @@ fn add_missing(site: &Site, missing: &MountSourceMissing, findings: &mut Finding
     };
 }
 
+fn is_missing_mount(site: &Site, not_loaded: &NotLoaded) -> bool {
+    site.troubles.iter().any(|trouble| match trouble {
+        Trouble::MountSourceMissing(missing) => {
+            missing.machine == not_loaded.machine && missing.target == not_loaded.path
+        }
+        _ => false,
+    })
+}
+
 fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) {
     let NotLoaded { path, why, nothing_else, .. } = not_loaded;
     let machine = &site.machine(not_loaded.machine).name;
     let level = match (why, nothing_else) {
         // A site that is kept for later.
         (NotLoadedWhy::NotEnabled, false) => return,
-        (NotLoadedWhy::MainInside { .. }, _) | (_, true) => Level::Error,
+        (NotLoadedWhy::MainInside { .. } | NotLoadedWhy::IsFolder, _) | (_, true) => Level::Error,
         (_, false) => Level::Warning,
     };
     let message = match why {
         NotLoadedWhy::MainInside { block, .. } => format!("`{path}` is a whole config with its own `{block}`"),
         NotLoadedWhy::DefaultSite { .. } => format!("`{path}` does not get the requests"),
+        NotLoadedWhy::IsFolder => format!("`{path}` is a folder"),
         _ => format!("`{path}` is never loaded"),
     };
     let finding = findings.add(level, not_loaded.place, message);
@@ -72,6 +84,9 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
             .label("another site takes its requests")
             .note(*place, "comes with the image and takes them")
             .help("put it in the place of the default site, or remove that one"),
+        NotLoadedWhy::IsFolder => finding
+            .label(format!("this takes it for a file, so the proxy of {machine} does not start"))
+            .help("link the files in it, not the folder"),
         NotLoadedWhy::NotEnabled => {
             finding.label("no link makes it a used one").help("link it from the folder of the enabled sites")
         }

@@ -10,7 +10,7 @@ use crate::site::Site;
 use crate::site::machine::{Attached, HostPort, Kind, Machine, MachineId, NetworkId};
 use crate::site::proxy::Hop;
 use crate::site::reach::{End, ListenerId, NameUnknown, Reach};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 
 pub const RULE: Rule = Rule { id: "target/unknown-host", doc: include_str!("unknown_host.md"), check };
 
@@ -20,6 +20,9 @@ const FEW: usize = 6;
 fn check(site: &Site, findings: &mut Findings) {
     let neighbours = Neighbours::of(site);
     for (end, hop) in site.ends() {
+        if let Reach::GroupUnknown { name, closest } = &end.reach {
+            no_group(site, end, hop, name, closest.as_ref(), findings);
+        }
         let Reach::NameUnknown(unknown) = &end.reach else { continue };
         let (Some(home), Some((host, port))) = (site.home(hop), host_and_port(end)) else { continue };
         let without_network = unknown.without_network.and_then(|id| container(site, id));
@@ -46,6 +49,16 @@ fn check(site: &Site, findings: &mut Findings) {
             finding.help(format!("the networks of {} know {}", name(home), list(names)));
         }
     }
+}
+
+/// Without a port it can only be a group.
+fn no_group(site: &Site, end: &End, hop: &Hop, name: &str, closest: Option<&Spanned<String>>, findings: &mut Findings) {
+    let finding = findings.error(end.place, format!("no group of servers is called `{name}`, and a host needs a port"));
+    finding.label(format!("{} does not start: no port in upstream", product(site, hop)));
+    match closest {
+        Some(group) => finding.note(group.span, "this group is defined").help(format!("did you mean `{group}`?")),
+        None => finding.help(format!("write the port, as in `{name}:9000`, or define the group")),
+    };
 }
 
 /// A name that resolves and is spelt almost alike, or that of the only neighbour with the port; and what speaks for it.

@@ -19,7 +19,9 @@ use std::sync::Arc;
 use crate::read::host::inventory::Inventory;
 use crate::read::host::server::Server;
 use crate::read::nginx::{self, Files, Setup};
+use crate::read::running::NginxRead;
 use crate::read::trees::Trees;
+use crate::read::troubles;
 use crate::site::Site;
 use crate::site::listener::Listening;
 use crate::site::machine::{Attached, HostsEntry, HostsTarget, Kind, Machine, MachineId, Start};
@@ -181,7 +183,11 @@ fn proxies(
         running.service.proxies.push(reading.proxy);
         running.listeners.extend(reading.listening.listeners);
         running.open = running.open.take().or(reading.listening.open);
-        read.extend(reading.trees);
+        let complete = running.open.is_none();
+        let nginx = NginxRead { trees: reading.trees, includes: reading.includes, complete };
+        let nothing_listens = running.listeners.is_empty();
+        troubles::not_loaded(site, trees, host, &server.files, std::slice::from_ref(&nginx), nothing_listens);
+        read.extend(nginx.trees);
     }
     read
 }

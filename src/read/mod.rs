@@ -116,7 +116,9 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         for nginx in &read {
             nginx::modules::missing(site, *id, container, &nginx.trees, nginx.complete);
         }
-        troubles::not_loaded(site, trees, *id, container, &read);
+        let nothing_listens = site.machine(*id).listening.listeners.is_empty();
+        troubles::not_loaded(site, trees, *id, &container.files, &read, nothing_listens);
+        troubles::default_sites(site, trees, *id, container, &read);
         nginx_trees.extend(read.into_iter().flat_map(|read| read.trees));
         let machine = &site.machines[id.0];
         let (name, project) = (machine.name.clone(), &projects[machine.project]);

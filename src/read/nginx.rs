@@ -27,7 +27,7 @@ use crate::site::proxy::{
     Answers, Group, Hop, Listen, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Server, Setting, TlsClient, To,
     UnknownName, VirtualServer, Wait, Waits,
 };
-use crate::site::trouble::Trouble;
+use crate::site::trouble::{NotLoaded, NotLoadedWhy, Trouble};
 use crate::source::{Span, Spanned};
 use crate::syntax::nginx::{DirectiveRef, Tree};
 
@@ -78,6 +78,17 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
     site.troubles.extend(too_few_files(&top));
     for (place, path) in &loaded.missing {
         site.troubles.push(Trouble::IncludeMissing { place: *place, path: path.clone(), machine: setup.machine });
+    }
+    for (place, path) in &loaded.folders {
+        let Some(machine) = setup.machine else { continue };
+        site.troubles.push(Trouble::NotLoaded(NotLoaded {
+            machine,
+            place: *place,
+            file: None,
+            path: path.clone(),
+            why: NotLoadedWhy::IsFolder,
+            nothing_else: false,
+        }));
     }
     let mut walk =
         Walk { site, loaded: &loaded, proxy, http: Layer::default(), stream: Layer::default(), listeners: Vec::new() };

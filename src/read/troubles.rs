@@ -17,7 +17,7 @@ use crate::read::surroundings::Found;
 use crate::read::trees::Trees;
 use crate::site::Site;
 use crate::site::machine::MachineId;
-use crate::site::proxy::{Listen, VirtualServer};
+use crate::site::proxy::{Hop, Listen, Target, To, VirtualServer};
 use crate::site::trouble::{EmptyEffect, EmptyVariable, MountSourceMissing, NotLoaded, NotLoadedWhy, Trouble};
 use crate::source::{Entry, Sources, Span};
 use crate::syntax::nginx::{DirectiveRef, Tree};
@@ -87,11 +87,16 @@ pub fn template_of(sources: &Sources, path: &str) -> Option<String> {
 }
 
 /// nginx configs that are put where a proxy loads configs from, and that it does not load.
-pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: &Container<'_>, read: &[NginxRead]) {
-    let files = &container.files;
+pub fn not_loaded(
+    site: &mut Site,
+    trees: &Trees<'_>,
+    id: MachineId,
+    files: &MachineFiles<'_>,
+    read: &[NginxRead],
+    nothing_listens: bool,
+) {
     for nginx in read {
         let loaded: Vec<_> = nginx.trees.iter().filter_map(|tree| tree.text().file()).collect();
-        let nothing_else = site.machine(id).listening.listeners.is_empty();
         for include in &nginx.includes {
             let Some((folder, pattern)) = include.path.rsplit_once('/') else { continue };
             if !glob::is_pattern(pattern) || glob::is_pattern(folder) {
@@ -101,7 +106,10 @@ pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: 
                 let path = join(folder, &name);
                 let Found::File(text) = files.find(&path) else { continue };
                 let Some(file) = text.file() else { continue };
-                let Some(origin) = files.origin(&path) else { continue };
+                // On a server nothing puts it there but a hand; then the include is what has to change.
+                let Some(origin) = files.origin(&path).or(files.root.is_some().then_some(include.place)) else {
+                    continue;
+                };
                 if loaded.contains(&file) || trees.is_used(file) || glob::matches(pattern, &name) {
                     continue;
                 }
@@ -113,6 +121,7 @@ pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: 
                 if !has_server(&tree) {
                     continue;
                 }
+                let nothing_else = nothing_listens || defines_what_is_asked(site, id, &tree);
                 site.troubles.push(Trouble::NotLoaded(NotLoaded {
                     machine: id,
                     place: origin,
@@ -138,7 +147,6 @@ pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: 
             }));
         }
     }
-    default_sites(site, trees, id, container, read);
     let silent = site.troubles.iter().any(|trouble| match trouble {
         Trouble::NotLoaded(it) => it.machine == id && it.nothing_else,
         _ => false,
@@ -150,9 +158,26 @@ pub fn not_loaded(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: 
     }
 }
 
+/// The config would define a group that a hop of the machine's proxies goes to, as if it were a host.
+fn defines_what_is_asked(site: &Site, id: MachineId, tree: &Tree) -> bool {
+    let groups: Vec<String> = tree
+        .root()
+        .filter(|item| item.is_block() && item.name() == "upstream")
+        .filter_map(|item| Some(item.argument(0)?.value().to_ascii_lowercase()))
+        .collect();
+    let asks = |hop: &Hop| match &hop.to {
+        To::Target(Target::Tcp { host, port }) => {
+            port.written.is_none() && groups.contains(&host.value.to_string().to_ascii_lowercase())
+        }
+        To::NoGroup(name) => groups.contains(&name.value.to_ascii_lowercase()),
+        _ => false,
+    };
+    !groups.is_empty() && site.hops.iter().any(|hop| site.proxy(hop.proxy).machine == Some(id) && asks(hop))
+}
+
 /// Servers without a name of their own behind the one that comes with the image: nginx takes the first server of an
 /// address for every name that nobody has ("How nginx processes a request").
-fn default_sites(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: &Container<'_>, read: &[NginxRead]) {
+pub fn default_sites(site: &mut Site, trees: &Trees<'_>, id: MachineId, container: &Container<'_>, read: &[NginxRead]) {
     let of_machine = |server: &&VirtualServer| site.proxy(server.proxy).machine == Some(id);
     let is_nameless =
         |server: &VirtualServer| server.names.iter().all(|name| matches!(name.value.as_str(), "" | "_" | "localhost"));

@@ -136,6 +136,8 @@ pub enum To {
     Group(usize),
     Target(Target),
     Malformed(Malformed),
+    /// A name without the port that a host would need, so it can only be a group, and there is none of that name.
+    NoGroup(Spanned<String>),
     /// What decides it is not visible.
     Unknown(String),
 }

@@ -59,6 +59,11 @@ pub enum Reach {
     WrongProtocol(ListenerId),
     /// No name server that is asked knows the name.
     NameUnknown(NameUnknown),
+    /// A name that can only be a group's, and is none.
+    GroupUnknown {
+        name: String,
+        closest: Option<Spanned<String>>,
+    },
     /// The machine exists, and no network connects it with the proxy.
     OtherNetwork {
         machine: MachineId,
@@ -154,7 +159,10 @@ impl Reach {
             Reach::Refused(_) | Reach::OnlyLoopback { .. } | Reach::OtherFamily { .. } => "refused",
             Reach::HostLoopbackOnly { .. } | Reach::Malformed(_) => "refused",
             Reach::WrongProtocol(_) => "wrong-protocol",
-            Reach::NameUnknown(_) | Reach::NotStarted { .. } | Reach::HostNameMissing { .. } => "name-unknown",
+            Reach::NameUnknown(_)
+            | Reach::GroupUnknown { .. }
+            | Reach::NotStarted { .. }
+            | Reach::HostNameMissing { .. } => "name-unknown",
             Reach::NoResolver | Reach::ForeignResolver { .. } => "name-unknown",
             Reach::OtherNetwork { .. } | Reach::NotPublished { .. } => "no-route",
             Reach::Socket(missing) => missing.outcome(),
@@ -293,6 +301,7 @@ impl<'s> Index<'s> {
         let end = |server, target, place, reach| End { hop: number, server, target, place, reach };
         match &hop.to {
             To::Unknown(why) => vec![end(None, None, hop.place, Reach::undecided(why))],
+            To::NoGroup(name) => vec![end(None, None, name.span, self.no_group(hop, name))],
             To::Malformed(malformed) => vec![end(None, None, malformed.span, Reach::Malformed(malformed.clone()))],
             To::Target(target) => vec![end(None, Some(target.clone()), target.place(), self.reach(hop, target, false))],
             To::Group(group_number) => {
@@ -319,6 +328,18 @@ impl<'s> Index<'s> {
                     .collect()
             }
         }
+    }
+
+    /// No group has the name; with a part of the config unread, one may have it.
+    fn no_group(&self, hop: &Hop, name: &Spanned<String>) -> Reach {
+        let proxy = self.site.proxy(hop.proxy);
+        if !proxy.complete || proxy.machine.is_none() {
+            return Reach::undecided(format!("a group `{name}` may be defined in a file that is not visible"));
+        }
+        let own = self.site.groups.iter().filter(|group| group.proxy == hop.proxy);
+        let closest =
+            own.min_by_key(|group| edit_distance(&group.name.value, &name.value)).map(|group| group.name.clone());
+        Reach::GroupUnknown { name: name.value.clone(), closest }
     }
 
     /// `at_start`: the name is resolved once, whatever the hop itself does (a server of a group).

@@ -99,6 +99,8 @@ pub enum NotLoadedWhy {
     Shadowed { by: Span },
     /// The default site that comes with the image takes the requests.
     DefaultSite { place: Span },
+    /// It is a folder, and an include takes it for a file.
+    IsFolder,
     /// It is in the folder of available sites and no link makes it a used one.
     NotEnabled,
 }

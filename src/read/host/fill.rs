@@ -83,7 +83,7 @@ fn asked(site: &Site, host: MachineId) -> BTreeSet<Address> {
                 let servers = site.groups[*group].servers.iter().filter(|server| server.down.is_none());
                 asked.extend(servers.filter_map(|server| own(server.to.as_ref().ok()?)));
             }
-            To::Malformed(_) | To::Unknown(_) => {}
+            To::Malformed(_) | To::NoGroup(_) | To::Unknown(_) => {}
         }
     }
     asked

@@ -39,6 +39,8 @@ pub struct Loaded {
     includes: HashMap<String, Vec<usize>>,
     /// Every include line, with its full path.
     pub patterns: Vec<Include>,
+    /// Folders that an include takes, which nginx cannot read as files: the include line and the path.
+    pub folders: Vec<(Span, String)>,
     /// Includes of a full name that is not there.
     pub missing: Vec<(Span, String)>,
     /// Why some part may be missing, with the include that asks for it.
@@ -51,6 +53,7 @@ pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
         trees: vec![main],
         includes: HashMap::new(),
         patterns: Vec::new(),
+        folders: Vec::new(),
         missing: Vec::new(),
         incomplete: None,
     };
@@ -157,7 +160,8 @@ fn resolve(path: &str, place: Span, loaded: &mut Loaded, files: &Files<'_>) -> V
         match (files.file)(&path) {
             Found::File(text) => texts.push((path, text)),
             Found::Absent | Found::Opaque => {}
-            Found::Directory | Found::Unknown => unclear(loaded),
+            Found::Directory => loaded.folders.push((place, path)),
+            Found::Unknown => unclear(loaded),
         }
     }
     texts

@@ -139,6 +139,10 @@ pub fn target(
             if let Some(malformed) = path_for_host(&host, value, family.directive) {
                 return found(To::Malformed(malformed), uri);
             }
+            // These modules have no port of their own (ngx_http_fastcgi_pass): "no port in upstream".
+            if port.is_none() && !computed && matches!(protocol, Protocol::FastCgi | Protocol::Uwsgi | Protocol::Scgi) {
+                return found(To::NoGroup(host.map(|host| host.to_string())), uri);
+            }
             match port {
                 Some(PortText::Unknown) => {
                     found(To::Unknown("a variable whose value is not visible decides the port".to_owned()), uri)
