@@ -2,6 +2,7 @@
 //! so that other programs can be measured on the same files.
 
 mod input;
+mod server;
 
 use std::hint::black_box;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use no502::discover::Snapshot;
+use no502::judge::{self, Request};
 use no502::lint;
 use no502::source::{FileId, Sources, Text};
 use no502::syntax::{nginx, yaml};
@@ -25,19 +27,21 @@ fn main() {
     match words[..] {
         [] => measure(),
         ["--write", folder] => write(Path::new(folder)),
+        ["--server", folder] => server::write(Path::new(folder)),
         // What a child process is started with: its peak memory is that of this one task.
         ["--memory", kind, count] => {
             let sources = project(kind, count.parse().expect("a number"));
             black_box(lint(&sources));
             println!("{} {}", sources.files().map(|(_, source)| source.text.len()).sum::<usize>(), peak_memory());
         }
-        _ => println!("usage: cargo bench [-- --write FOLDER]"),
+        _ => println!("usage: cargo bench [-- --write FOLDER | --server FOLDER]"),
     }
 }
 
 fn measure() {
     parsing();
     tree();
+    whole_server();
     growth("servers", &[10, 100, 1_000, 10_000, 100_000]);
     growth("services", &[10, 50, 500, 5_000]);
     memory("servers", &[100, 1_000, 10_000, 100_000]);
@@ -70,6 +74,24 @@ fn tree() {
     fs::remove_dir_all(&folder).expect("it was written above");
     let outcome = lint(&snapshot.sources);
     println!("{} routes, {} findings", outcome.routes.len(), outcome.findings.len());
+}
+
+/// From the first look at the disk to the last finding, with every round of reading.
+fn whole_server() {
+    let folder = env::temp_dir().join(format!("no502-server-{}", std::process::id()));
+    server::write(&folder);
+    println!("\n{:28}{:>10}", "2000 sites, 200 pools", "ms");
+    let request = Request { is_server: true, ..Request::default() };
+    let time = median(|| drop(black_box(judge::folder(&folder, request, lint))));
+    println!("{:28}{:>10.2}", "read and judged", milliseconds(time));
+    let (_, outcome) = judge::folder(&folder, request, lint).expect("it was written above");
+    fs::remove_dir_all(&folder).expect("it was written above");
+    println!(
+        "{} routes, {} listeners, {} findings",
+        outcome.routes.len(),
+        outcome.listeners.len(),
+        outcome.findings.len()
+    );
 }
 
 /// The time for one unit must not depend on how many there are.

@@ -58,6 +58,7 @@ fn replace(site: &mut Site, host: MachineId, rows: &[&Row], seen: Seen) {
     let seen_process = processes.iter().max().map_or(0, |last| last + 1);
     let mut kept: Vec<Listener> = Vec::new();
     let mut kept_processes = Vec::new();
+    let mut numbers: Vec<Option<usize>> = Vec::new();
     for (index, mut listener) in std::mem::take(&mut machine.listening.listeners).into_iter().enumerate() {
         let is_shown = match listener.endpoint {
             Endpoint::Tcp { .. } => seen.tcp,
@@ -80,11 +81,13 @@ fn replace(site: &mut Site, host: MachineId, rows: &[&Row], seen: Seen) {
                     listener.why = why(row);
                 }
                 None if !is_own => {
+                    numbers.push(None);
                     continue;
                 }
                 _ => {}
             }
         }
+        numbers.push(Some(kept.len()));
         kept_processes.push(processes.get(index).copied().unwrap_or(seen_process));
         kept.push(listener);
     }
@@ -101,6 +104,9 @@ fn replace(site: &mut Site, host: MachineId, rows: &[&Row], seen: Seen) {
             anywhere: None,
             access: None,
         });
+    }
+    for service in &mut machine.services {
+        service.listeners = service.listeners.iter().filter_map(|index| numbers.get(*index).copied()?).collect();
     }
     machine.listening.listeners = kept;
     machine.listener_processes = kept_processes;
@@ -147,5 +153,36 @@ fn is_same(said: &Endpoint, seen: &Endpoint) -> bool {
         }
         (Endpoint::Unix { path }, Endpoint::Unix { path: seen }) => normal(path) == *seen,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::read::read;
+    use crate::source::Sources;
+
+    #[test]
+    fn services_keep_what_was_seen_of_them() {
+        let mut sources = Sources::default();
+        sources.told.is_server = true;
+        let pool = |path: &str| {
+            format!("[{path}]\nuser = www-data\nlisten = /run/php/{path}.sock\npm = static\npm.max_children = 2\n")
+        };
+        sources.add("etc/php/8.2/fpm/php-fpm.conf", "[global]\ninclude=/etc/php/8.2/fpm/pool.d/*.conf\n");
+        sources.add("etc/php/8.2/fpm/pool.d/a.conf", pool("a"));
+        sources.add("etc/php/8.2/fpm/pool.d/b.conf", pool("b"));
+        sources.add("etc/nginx/nginx.conf", "events {}\nhttp { server { listen 80; } }\n");
+        let start = "[Service]\nExecStart=/usr/sbin/php-fpm8.2 --nodaemonize --fpm-config /etc/php/8.2/fpm/php-fpm.conf\n[Install]\nWantedBy=multi-user.target\n";
+        sources.add("etc/systemd/system/multi-user.target.wants/php8.2-fpm.service", start);
+        let pools = |sources: &Sources| -> Vec<String> {
+            let site = read(sources).site;
+            let machine = &site.machines[0];
+            let service = machine.services.iter().find(|service| service.name.starts_with("php"));
+            let indices = service.map_or(&[][..], |service| &service.listeners);
+            indices.iter().map(|index| format!("{:?}", machine.listening.listeners[*index].endpoint)).collect()
+        };
+        assert_eq!(pools(&sources).len(), 2);
+        sources.add_sockets("ss", "u_str LISTEN 0 4096 /run/php/b.sock 24013 * 0\n");
+        assert_eq!(pools(&sources), ["Unix { path: \"/run/php/b.sock\" }"]);
     }
 }
