@@ -70,10 +70,9 @@ pub fn read(sources: &Sources) -> Reading {
     });
     let projects = projects.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &projects);
-    let mut servers = 0;
-    for root in roots::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file))) {
-        let host = if servers == 0 { MachineId(0) } else { host::add_machine(&mut site) };
-        servers += 1;
+    let servers = roots::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file)));
+    for (number, root) in servers.into_iter().enumerate() {
+        let host = if number == 0 { MachineId(0) } else { host::add_machine(&mut site) };
         let reading = host::read(&mut site, &trees, &root, host);
         nginx_trees.extend(reading.trees);
         for file in reading.opened {

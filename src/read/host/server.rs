@@ -33,7 +33,7 @@ impl<'s> Server<'s> {
             started: None,
         };
         let is_there = |path: &&str| !matches!(files.find(path), Found::Absent | Found::Unknown);
-        let is_whole = OF_A_WHOLE_SYSTEM.iter().all(|paths| paths.iter().any(|path| is_there(&path)));
+        let is_whole = OF_A_WHOLE_SYSTEM.iter().all(|paths| paths.iter().any(&is_there));
         Server { files, is_whole, opened: RefCell::default() }
     }
 
