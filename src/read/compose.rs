@@ -23,15 +23,19 @@ use crate::read::compose::load::{Documents, Loader, Named, parent};
 use crate::read::compose::model::Project;
 use crate::read::compose::reader::Reader;
 use crate::read::compose::tree::{Kind, Mark, Node};
+use crate::read::side_by_side::side_by_side;
 use crate::source::{FileId, Sources, Spanned};
 use crate::syntax::compose_values::interpolation::interpolate;
 use crate::syntax::yaml::Document;
+
+/// So many projects, or files, are read before a second thread would have started.
+const FEW: usize = 4;
 
 /// Every project of the snapshot, in the order of its files.
 pub fn projects(sources: &Sources) -> Vec<Project> {
     let documents = Documents::new(sources);
     let groups = find::groups(&documents);
-    let mut projects: Vec<Project> = groups.iter().map(|group| resolve(&documents, group)).collect();
+    let mut projects: Vec<Project> = side_by_side(groups.len(), FEW, |number| resolve(&documents, &groups[number]));
     find::drop_unfinished(&mut projects);
     projects
 }

@@ -34,7 +34,7 @@ pub fn read(site: &mut Site, sources: &Sources, projects: &[Project], stacks: &S
                 continue;
             }
             for number in 0..projects.len() {
-                let machines: Vec<_> = services.iter().filter_map(|name| stacks.machine(number, name)).collect();
+                let machines: Vec<_> = services.iter().filter_map(|name| stacks.machines.get(number, name)).collect();
                 if machines.is_empty() || machines.iter().any(|id| proxies.contains(&id.0)) {
                     continue;
                 }

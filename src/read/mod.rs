@@ -21,6 +21,7 @@ pub mod required;
 pub mod roots;
 pub mod running;
 pub mod seen_sockets;
+pub mod side_by_side;
 pub mod snapshot;
 pub mod stack;
 pub mod stand_alone;
@@ -41,6 +42,7 @@ use crate::read::compose::model::Project;
 use crate::read::image::Base;
 use crate::read::process::listening;
 use crate::read::trees::Trees;
+use crate::read::troubles::FileNames;
 use crate::site::Site;
 use crate::site::machine::MachineId;
 use crate::site::trouble::Trouble;
@@ -105,6 +107,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     let roots = roots::roots(sources, &|_| false);
     let stacks = stack::read(site, sources, projects, host, roots.first().map(String::as_str));
     let containers = &stacks.containers;
+    let names = FileNames::of(sources);
     let mut nginx_trees = Vec::new();
     for (id, container) in containers {
         let version = nginx_version(container);
@@ -121,7 +124,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         nginx_trees.extend(read.into_iter().flat_map(|read| read.trees));
         let machine = &site.machines[id.0];
         let (name, project) = (machine.name.clone(), &projects[machine.project]);
-        troubles::mounts(site, sources, project, &name, *id, &container.files);
+        troubles::mounts(site, sources, project, &name, *id, &container.files, &names);
         required::read(site, project, &name, container);
         for process in &container.started.processes {
             let Some(program) = process.program else { continue };

@@ -12,6 +12,7 @@ use crate::read::image::files::join;
 use crate::read::machine_files::MountedFiles;
 use crate::read::probe;
 use crate::read::process::Start as Command;
+use crate::read::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::listener::Listening;
 use crate::site::machine::{
@@ -25,15 +26,21 @@ use crate::syntax::compose_values::words::words;
 /// The machines of a site that are containers, with all that is known of them, in the order of their ids.
 pub struct Stacks<'s> {
     pub containers: Vec<(MachineId, Container<'s>)>,
-    /// Machines by project and service.
-    machines: HashMap<(usize, String), MachineId>,
+    pub machines: Machines,
 }
 
-impl Stacks<'_> {
-    pub fn machine(&self, project: usize, service: &str) -> Option<MachineId> {
-        self.machines.get(&(project, service.to_owned())).copied()
+/// Machines by project and service.
+#[derive(Default)]
+pub struct Machines(HashMap<(usize, String), MachineId>);
+
+impl Machines {
+    pub fn get(&self, project: usize, service: &str) -> Option<MachineId> {
+        self.0.get(&(project, service.to_owned())).copied()
     }
 }
+
+/// So many containers are set up before a second thread would have started.
+const FEW: usize = 12;
 
 /// Puts every service into the site. `host` is the machine that the containers run on; `root` the folder of the
 /// snapshot that is its `/`, where there is one.
@@ -44,33 +51,35 @@ pub fn read<'s>(
     host: MachineId,
     root: Option<&str>,
 ) -> Stacks<'s> {
-    let mut stacks = Stacks { containers: Vec::new(), machines: HashMap::new() };
-    let mut next = site.machines.len();
+    let mut machines = Machines::default();
+    let mut services: Vec<(usize, &Service)> = Vec::new();
+    let mut networks = Networks { by_name: HashMap::new() };
+    let mut keys: Vec<HashMap<String, NetworkId>> = Vec::new();
+    let first = site.machines.len();
     for (number, project) in projects.iter().enumerate() {
-        for service in services(project) {
-            stacks.machines.insert((number, service.name.value.clone()), MachineId(next));
-            next += 1;
+        keys.push(networks.add(site, number, project));
+        for service in project.services.iter().filter(|service| !service.is_provider) {
+            machines.0.insert((number, service.name.value.clone()), MachineId(first + services.len()));
+            services.push((number, service));
         }
     }
-    let mut networks = Networks { by_name: HashMap::new() };
-    for (number, project) in projects.iter().enumerate() {
-        let keys = networks.add(site, number, project);
-        let place = Placed { sources, project, number, host, root, networks: &keys };
-        for service in services(project) {
-            let id = MachineId(site.machines.len());
-            let container = Container::of(sources, place.blueprint(service));
-            let machine = place.machine(service, id, &container, &stacks);
-            site.machines.push(machine);
-            let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
-            site.memory.extend(limit.map(|limit| memory(id, limit, &container)));
-            stacks.containers.push((id, container));
-        }
+    let built = side_by_side(services.len(), FEW, |index| {
+        let (number, service) = services[index];
+        let project = &projects[number];
+        let place = Placed { sources, project, number, host, root, networks: &keys[number], machines: &machines };
+        let container = Container::of(sources, place.blueprint(service));
+        let machine = place.machine(service, MachineId(first + index), &container);
+        (machine, container)
+    });
+    let mut stacks = Stacks { containers: Vec::with_capacity(built.len()), machines };
+    for ((machine, container), (_, service)) in built.into_iter().zip(services) {
+        let id = MachineId(site.machines.len());
+        site.machines.push(machine);
+        let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
+        site.memory.extend(limit.map(|limit| memory(id, limit, &container)));
+        stacks.containers.push((id, container));
     }
     stacks
-}
-
-fn services(project: &Project) -> impl Iterator<Item = &Service> {
-    project.services.iter().filter(|service| !service.is_provider)
 }
 
 struct Networks {
@@ -116,6 +125,7 @@ struct Placed<'p, 's> {
     host: MachineId,
     root: Option<&'p str>,
     networks: &'p HashMap<String, NetworkId>,
+    machines: &'p Machines,
 }
 
 impl Placed<'_, '_> {
@@ -226,8 +236,8 @@ impl Placed<'_, '_> {
         MountSource::Volume(subpath.map_or(real.clone(), |path| format!("{real}/{path}")))
     }
 
-    fn machine(&self, service: &Service, id: MachineId, container: &Container<'_>, stacks: &Stacks<'_>) -> Machine {
-        let (stack, attached) = self.attached(service, id, stacks);
+    fn machine(&self, service: &Service, id: MachineId, container: &Container<'_>) -> Machine {
+        let (stack, attached) = self.attached(service, id);
         let image = match (&service.build, &service.image) {
             (Some(build), _) => Some(build.context.text.spanned()),
             (None, Some(image)) => Some(image.spanned()),
@@ -247,10 +257,10 @@ impl Placed<'_, '_> {
             listener_processes: Vec::new(),
             declared: declared(service, container),
             published: published(service),
-            hosts: self.hosts(service, stacks),
+            hosts: self.hosts(service),
             mounts: container.files.mounts.iter().map(|it| it.mount.clone()).collect(),
             start: self.start(service),
-            depends_on: self.depends_on(service, stacks),
+            depends_on: self.depends_on(service),
             restart: restart(service),
             tools: probe::tools(probe.as_ref(), container),
             probe,
@@ -267,13 +277,13 @@ impl Placed<'_, '_> {
         }
     }
 
-    fn attached(&self, service: &Service, id: MachineId, stacks: &Stacks<'_>) -> (MachineId, Attached) {
+    fn attached(&self, service: &Service, id: MachineId) -> (MachineId, Attached) {
         let Some(mode) = &service.network_mode else { return (id, Attached::Networks(self.attachments(service))) };
         match &mode.value {
             NetworkMode::Host => (self.host, Attached::Host(mode.span)),
             NetworkMode::None => (id, Attached::Nothing(mode.span)),
             NetworkMode::Bridge => (id, Attached::DefaultBridge(mode.span)),
-            NetworkMode::Service(other) => match self.shared(other, stacks) {
+            NetworkMode::Service(other) => match self.shared(other) {
                 Some(machine) => (machine, Attached::Shares(machine, mode.span)),
                 None => (id, Attached::Unknown),
             },
@@ -283,7 +293,7 @@ impl Placed<'_, '_> {
                     .services
                     .iter()
                     .find(|it| it.container_name.as_ref().is_some_and(|container| container.as_str() == name));
-                match named.and_then(|it| self.shared(&it.name.value, stacks)) {
+                match named.and_then(|it| self.shared(&it.name.value)) {
                     Some(machine) => (machine, Attached::Shares(machine, mode.span)),
                     None => (id, Attached::Unknown),
                 }
@@ -293,14 +303,14 @@ impl Placed<'_, '_> {
     }
 
     /// The machine whose stack is used in the end, along a chain of services that share one.
-    fn shared(&self, service: &str, stacks: &Stacks<'_>) -> Option<MachineId> {
+    fn shared(&self, service: &str) -> Option<MachineId> {
         let mut name = service.to_owned();
         for _ in 0..16 {
             let next = self.project.services.iter().find(|it| it.name.value == name)?;
             match next.network_mode.as_ref().map(|mode| &mode.value) {
                 Some(NetworkMode::Service(other)) => name = other.clone(),
                 Some(NetworkMode::Host) => return Some(self.host),
-                _ => return stacks.machine(self.number, &name),
+                _ => return self.machines.get(self.number, &name),
             }
         }
         None
@@ -335,7 +345,7 @@ impl Placed<'_, '_> {
         joined.iter().filter_map(attach).collect()
     }
 
-    fn hosts(&self, service: &Service, stacks: &Stacks<'_>) -> Vec<HostsEntry> {
+    fn hosts(&self, service: &Service) -> Vec<HostsEntry> {
         let mut hosts = Vec::new();
         for (name, address) in &service.extra_hosts {
             let to = match address.as_str() {
@@ -345,7 +355,7 @@ impl Placed<'_, '_> {
             hosts.push(HostsEntry { name: name.to_string(), to, place: name.whole() });
         }
         for link in &service.links {
-            let to = stacks.machine(self.number, link.target.as_str());
+            let to = self.machines.get(self.number, link.target.as_str());
             let to = to.map_or(HostsTarget::Unknown, HostsTarget::Machine);
             hosts.push(HostsEntry { name: link.alias.to_string(), to, place: link.alias.whole() });
         }
@@ -369,10 +379,10 @@ impl Placed<'_, '_> {
         }
     }
 
-    fn depends_on(&self, service: &Service, stacks: &Stacks<'_>) -> Vec<Dependency> {
+    fn depends_on(&self, service: &Service) -> Vec<Dependency> {
         let dependency = |it: &model::Dependency| {
             Some(Dependency {
-                on: stacks.machine(self.number, &it.service.value)?,
+                on: self.machines.get(self.number, &it.service.value)?,
                 condition: match it.condition {
                     model::Condition::Started => Condition::Started,
                     model::Condition::Healthy => Condition::Healthy,

@@ -2,10 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread;
 
+use crate::read::side_by_side::side_by_side;
 use crate::source::{FileId, Sources, Text};
 use crate::syntax::nginx::{self, Tree};
 
@@ -38,19 +37,11 @@ impl<'s> Trees<'s> {
         if size < WORTH_A_THREAD {
             return trees;
         }
-        let threads = thread::available_parallelism().map_or(1, |count| count.get().min(8));
-        let next = AtomicUsize::new(0);
         let parsed = &trees.parsed;
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let text = sources.text(*file);
-                        if nginx::is_foreign_template(text.as_str()).is_none() {
-                            parsed[file.0 as usize].get_or_init(|| Arc::new(nginx::parse(&text)));
-                        }
-                    }
-                });
+        side_by_side(files.len(), 1, |number| {
+            let text = sources.text(files[number]);
+            if nginx::is_foreign_template(text.as_str()).is_none() {
+                parsed[files[number].0 as usize].get_or_init(|| Arc::new(nginx::parse(&text)));
             }
         });
         trees

@@ -1,6 +1,8 @@
 //! What a stack's files get wrong before any request: mounts without source, configs that nobody includes, variables
 //! without value.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::read::compose::model::HostPath;
@@ -37,6 +39,7 @@ pub fn mounts(
     service: &str,
     id: MachineId,
     files: &MachineFiles<'_>,
+    names: &FileNames<'_>,
 ) {
     let Some(service) = project.services.iter().find(|it| it.name.value == service) else { return };
     for mount in &service.mounts {
@@ -54,23 +57,40 @@ pub fn mounts(
             is_config: CONFIGS.iter().any(|folder| below(folder, &target).is_some()),
             target,
             over_file,
-            similar: similar(sources, path),
+            similar: names.similar(path),
             template: template_of(sources, path),
             folder_is_there: path.rsplit_once('/').is_some_and(|(folder, _)| sources.entry(folder).is_some()),
         }));
     }
 }
 
-/// Another path of the tree with the same file name.
-fn similar(sources: &Sources, path: &str) -> Option<String> {
-    let name = path.rsplit('/').next()?;
-    if name.is_empty() {
-        return None;
+/// The paths of the tree by the names of their files, once somebody asks for one.
+pub struct FileNames<'s> {
+    sources: &'s Sources,
+    paths: OnceCell<HashMap<&'s str, Vec<&'s str>>>,
+}
+
+impl<'s> FileNames<'s> {
+    pub fn of(sources: &'s Sources) -> FileNames<'s> {
+        FileNames { sources, paths: OnceCell::new() }
     }
-    let is_same = |(found, entry): &(&str, &Entry)| {
-        matches!(entry, Entry::File(_)) && found.rsplit('/').next() == Some(name) && *found != path
-    };
-    sources.below("").find(is_same).map(|(found, _)| found.to_owned())
+
+    /// Another path with the same file name.
+    fn similar(&self, path: &str) -> Option<String> {
+        let paths = self.paths.get_or_init(|| {
+            let mut paths: HashMap<&str, Vec<&str>> = HashMap::new();
+            for (path, _) in self.sources.below("").filter(|(_, entry)| matches!(entry, Entry::File(_))) {
+                paths.entry(file_name(path)).or_default().push(path);
+            }
+            paths
+        });
+        let same = paths.get(file_name(path))?;
+        same.iter().find(|other| **other != path).map(|other| (*other).to_owned())
+    }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 pub fn template_of(sources: &Sources, path: &str) -> Option<String> {

@@ -220,7 +220,8 @@ pub struct WordRef<'t> {
 impl<'t> WordRef<'t> {
     /// What nginx sees: without the quotes around it, and with its escapes replaced.
     pub fn value(self) -> Cow<'t, str> {
-        unescape(self.unquoted())
+        let written = self.written();
+        unescape(&written[inside_quotes(written)])
     }
 
     /// With its quotes.
@@ -259,13 +260,9 @@ impl<'t> WordRef<'t> {
         &self.tree.text.as_str()[self.range()]
     }
 
-    fn unquoted(self) -> &'t str {
-        &self.tree.text.as_str()[self.inside()]
-    }
-
     fn inside(self) -> Range<usize> {
-        let range = self.range();
-        range.start + inside_quotes(self.written()).start..range.start + inside_quotes(self.written()).end
+        let (start, inside) = (self.range().start, inside_quotes(self.written()));
+        start + inside.start..start + inside.end
     }
 }
 
@@ -281,7 +278,7 @@ fn inside_quotes(written: &str) -> Range<usize> {
 /// The word as nginx would keep it: `\"`, `\'` and `\\` lose their backslash, `\t`, `\r` and `\n` become what they
 /// stand for, and any other backslash stays, in quotes or not (ngx_conf_read_token).
 fn unescape(inside: &str) -> Cow<'_, str> {
-    if memchr(b'\\', inside.as_bytes()).is_none() {
+    if !inside.as_bytes().contains(&b'\\') {
         return Cow::Borrowed(inside);
     }
     let value = pieces(inside).map(|piece| piece.replacement.unwrap_or(&inside[piece.range])).collect();

@@ -59,8 +59,9 @@ impl Tree {
     pub fn is_closed(&self, path: &str) -> bool {
         let innermost = |folders: &[String]| {
             let around = folders.iter().filter(|folder| {
-                let rest = path.strip_prefix(folder.trim_end_matches('/'));
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                let folder = folder.as_bytes();
+                let folder = folder.strip_suffix(b"/").unwrap_or(folder);
+                path.as_bytes().starts_with(folder) && matches!(path.as_bytes().get(folder.len()), None | Some(b'/'))
             });
             around.map(String::len).max()
         };

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::read::compose::environment::Environment;
 use crate::read::compose::load::{Documents, parent};
 use crate::read::compose::model::Project;
-use crate::read::compose::written_services;
+use crate::read::compose::{FEW, written_services};
 use crate::read::glob;
+use crate::read::side_by_side::side_by_side;
 use crate::read::snapshot::join;
 use crate::source::{Entry, FileId, FileState, Sources, Text};
 use crate::syntax::compose_values::interpolation::interpolate;
@@ -181,7 +182,7 @@ fn file_name(sources: &Sources, file: FileId) -> &str {
 /// The compose files of each folder.
 fn candidates(documents: &Documents<'_>) -> BTreeMap<String, Vec<Candidate>> {
     let sources = documents.sources;
-    let mut folders: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+    let mut files: Vec<(&str, FileId, bool)> = Vec::new();
     for (path, entry) in sources.below("") {
         let Entry::File(state) = entry else { continue };
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name).to_ascii_lowercase();
@@ -198,13 +199,19 @@ fn candidates(documents: &Documents<'_>) -> BTreeMap<String, Vec<Candidate>> {
             }
             _ => continue,
         };
-        if !is_named && !mentions_services(&sources.get(file).text) {
-            continue;
+        if is_named || mentions_services(&sources.get(file).text) {
+            files.push((path, file, is_named));
         }
+    }
+    let found = side_by_side(files.len(), FEW, |number| {
+        let (_, file, is_named) = files[number];
         let document = documents.get(file);
-        if is_compose(&document, is_named) {
-            let complete = is_complete(&document);
-            folders.entry(parent(path).to_owned()).or_default().push(Candidate { file, complete });
+        is_compose(&document, is_named).then(|| Candidate { file, complete: is_complete(&document) })
+    });
+    let mut folders: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+    for ((path, ..), candidate) in files.into_iter().zip(found) {
+        if let Some(candidate) = candidate {
+            folders.entry(parent(path).to_owned()).or_default().push(candidate);
         }
     }
     folders

@@ -1,8 +1,8 @@
 //! Loads the files of a project into one tree: `extends`, `include`, and one file on top of the other.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
 use crate::read::compose::environment::Environment;
 use crate::read::compose::merge::merge;
@@ -26,21 +26,17 @@ const SECTIONS: &[&str] = &["services", "networks", "volumes", "configs", "secre
 /// YAML files, each parsed once however many projects share it.
 pub struct Documents<'s> {
     pub sources: &'s Sources,
-    parsed: RefCell<HashMap<FileId, Rc<Document>>>,
+    /// By the number of the file.
+    parsed: Vec<OnceLock<Arc<Document>>>,
 }
 
 impl<'s> Documents<'s> {
     pub fn new(sources: &'s Sources) -> Documents<'s> {
-        Documents { sources, parsed: RefCell::default() }
+        Documents { sources, parsed: sources.files().map(|_| OnceLock::new()).collect() }
     }
 
-    pub fn get(&self, file: FileId) -> Rc<Document> {
-        if let Some(document) = self.parsed.borrow().get(&file) {
-            return document.clone();
-        }
-        let document = Rc::new(yaml::parse(&self.sources.text(file)));
-        self.parsed.borrow_mut().insert(file, document.clone());
-        document
+    pub fn get(&self, file: FileId) -> Arc<Document> {
+        self.parsed[file.0 as usize].get_or_init(|| Arc::new(yaml::parse(&self.sources.text(file)))).clone()
     }
 }
 

@@ -82,6 +82,9 @@ pub fn below<'p>(folder: &str, path: &'p str) -> Option<&'p str> {
 
 /// `path`, seen from `folder`, without `.` and `..`.
 pub fn join(folder: &str, path: &str) -> String {
+    if is_straight(path) {
+        return path.to_owned();
+    }
     let absolute = path.starts_with('/') || folder.starts_with('/');
     let above = if path.starts_with('/') { "" } else { folder };
     let mut parts: Vec<&str> = Vec::new();
@@ -95,6 +98,14 @@ pub fn join(folder: &str, path: &str) -> String {
         }
     }
     format!("{}{}", if absolute { "/" } else { "" }, parts.join("/"))
+}
+
+/// An absolute path in which nothing has to be resolved. Most are so, and very many are asked for.
+fn is_straight(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    bytes.first() == Some(&b'/')
+        && bytes.last() != Some(&b'/')
+        && !bytes.windows(2).any(|pair| matches!(pair, [b'/', b'/' | b'.']))
 }
 
 /// The folder that holds `path`, and its name in there.

@@ -1,0 +1,51 @@
+//! Work that falls into many independent parts, on several threads.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// More threads than this wait for each other's memory.
+const THREADS: usize = 8;
+
+/// What `work` makes of each number below `count`, in the order of the numbers. Up to `few` of them are not worth a
+/// second thread.
+pub fn side_by_side<T: Send>(count: usize, few: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let threads = thread::available_parallelism().map_or(1, |threads| threads.get().min(THREADS)).min(count);
+    if count <= few || threads < 2 {
+        return (0..count).map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done: Vec<(usize, T)> = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return done;
+            }
+            done.push((number, work(number)));
+        }
+    };
+    let mut done = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+        let mut done = take();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::side_by_side;
+
+    #[test]
+    fn results_stand_in_their_order() {
+        let wanted: Vec<usize> = (0..1000).map(|number| number * 2).collect();
+        assert_eq!(side_by_side(1000, 10, |number| number * 2), wanted);
+        assert_eq!(side_by_side(1000, 1000, |number| number * 2), wanted);
+        assert!(side_by_side(0, 0, |number| number).is_empty());
+    }
+}
