@@ -77,6 +77,10 @@ impl Tree<'_> {
     }
 
     fn resolve(&self, path: &str) -> Resolved {
+        // Nothing is listed below a link, so what has an entry is reached through folders alone.
+        if let Some(Entry::File(_) | Entry::Directory { .. } | Entry::Special) = self.sources.entry(path) {
+            return Resolved::At(path.to_owned());
+        }
         let mut left = LINKS;
         let mut pending: Vec<String> = parts(path);
         pending.reverse();

@@ -89,7 +89,7 @@ impl Pool {
 /// Reads the main file and what it includes. `main_path` is absolute; `prefix` is the folder for relative paths, such as
 /// `/usr/local` in the official image.
 pub fn pools(main: &Text, prefix: &str, read: &dyn Fn(&str) -> Found, list: &dyn Fn(&str) -> Listing) -> Pools {
-    let mut reader = Reader { read, list, prefix, found: Pools::default(), files_left: 200 };
+    let mut reader = Reader { read, list, prefix, found: Pools::default(), files_left: FILES };
     reader.file(main, 0);
     let mut pools = reader.found;
     for pool in &mut pools.pools {
@@ -133,6 +133,9 @@ pub fn listening(pools: &Pools) -> Listening {
     }
     result
 }
+
+/// Hosts with a pool for each customer have hundreds of files; an include that includes itself must end.
+const FILES: u32 = 5_000;
 
 struct Reader<'r> {
     read: &'r dyn Fn(&str) -> Found,
