@@ -411,8 +411,9 @@ mod unix {
     use std::ffi::OsStr;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::os::unix::net::UnixListener;
+    use std::os::unix::process::CommandExt as _;
 
-    use super::{Folder, WARNS, fs, reason};
+    use super::{Answer, Folder, WARNS, fs, reason};
 
     #[test]
     fn links_are_not_followed() {
@@ -549,6 +550,54 @@ mod unix {
         assert!(strange.is_empty(), "{strange:?}");
         let is_asked = |path: &String| path.starts_with("/proc/net") || path == "socket" || path == "connect";
         assert!(!touched.iter().any(is_asked), "{touched:?}");
+    }
+
+    /// The command as a user who may read only what everybody may; the tests may run as one who may read all.
+    fn as_nobody(folder: &Folder, arguments: &[&str]) -> Option<Answer> {
+        let mut command = folder.command(arguments);
+        if fs::read(folder.0.join("closed")).is_ok() {
+            command.uid(65534).gid(65534);
+        }
+        match command.output() {
+            Ok(output) => Some(Answer::of(output)),
+            Err(error) => {
+                eprintln!("skipped: nobody may not start the command: {error}");
+                None
+            }
+        }
+    }
+
+    #[test]
+    fn a_site_that_may_not_be_read_lowers_what_is_said() {
+        let site =
+            |port: u16| format!("server {{ listen {port}; location / {{ proxy_pass http://127.0.0.1:81; }} }}\n");
+        let main = "events {}\nhttp { include /etc/nginx/sites-enabled/*; }\n";
+        let folder = Folder::new(&[
+            ("root/etc/nginx/nginx.conf", main),
+            ("root/etc/nginx/sites-enabled/a", &site(80)),
+            ("root/etc/nginx/sites-enabled/b", &site(8080)),
+            ("root/home/kim/compose.yaml", ""),
+            ("closed", ""),
+        ]);
+        let close = |name: &str, mode| {
+            fs::set_permissions(folder.0.join(name), fs::Permissions::from_mode(mode)).expect("it is ours");
+        };
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        close("closed", 0o000);
+        close("root/etc/nginx/sites-enabled/b", 0o000);
+        close("root/home/kim", 0o000);
+        let arguments = ["audit", "--root", "root", "--format", "json"];
+        let audited = as_nobody(&folder, &arguments);
+        let human = as_nobody(&folder, &["audit", "--root", "root", "--strict"]);
+        close("root/home/kim", 0o755);
+        let (Some(audited), Some(human)) = (audited, human) else { return };
+        let document: serde_json::Value = serde_json::from_str(&audited.out).expect("it is JSON");
+        assert_eq!(reason(&document, "root/etc/nginx/sites-enabled/b"), "permission denied");
+        assert_eq!(reason(&document, "root/home/kim"), "permission denied");
+        assert_eq!(document["routes"].as_array().map(Vec::len), Some(1), "{document}");
+        assert_eq!(document["routes"][0]["outcome"], "undecided");
+        let header = "1 site, 1 route to 1 backend; not all of its configuration could be read\n";
+        assert!(human.out.contains(header) && human.status == Some(1), "{human:?}");
     }
 
     #[test]
