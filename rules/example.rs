@@ -1,5 +1,7 @@
 //! Small sites for the tests of rules, built by hand: containers on one network, a proxy and its hops.
 
+use std::collections::BTreeMap;
+
 use crate::finding::Finding;
 use crate::rules::Rule;
 use crate::site::Site;
@@ -66,6 +68,8 @@ pub fn container(site: &mut Site, name: &str, port: u16) -> MachineId {
         services: Vec::new(),
         folders: Vec::new(),
         sealed: Vec::new(),
+        real_paths: BTreeMap::new(),
+        may_have_links: false,
         daemons: None,
     });
     id
@@ -109,6 +113,7 @@ pub fn hop(site: &mut Site, machine: MachineId, host: &str, port: u16) {
         answers: Answers { refused: "502", nonsense: "502", slow: "504", unknown_name },
         version: None,
         user: None,
+        group: None,
         complete: true,
     });
     let host = Spanned::new(Host::Name(host.to_owned()), place);

@@ -30,6 +30,7 @@ pub mod socket {
     pub mod bad_address;
     pub mod not_shared;
     pub mod path_mismatch;
+    pub mod permission;
     pub mod tcp_vs_socket;
 }
 pub mod syntax {
@@ -88,6 +89,7 @@ pub const ALL: &[Rule] = &[
     socket::path_mismatch::RULE,
     socket::tcp_vs_socket::RULE,
     socket::not_shared::RULE,
+    socket::permission::RULE,
     socket::bad_address::RULE,
     timeout::too_low::RULE,
     timeout::order::RULE,

@@ -1,6 +1,6 @@
 //! Two processes want one port, so the second one does not start.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::finding::{Findings, Level};
@@ -24,8 +24,14 @@ fn check(site: &Site, findings: &mut Findings) {
     let owners = Owners::of(site);
     let mut by_port: BTreeMap<(MachineId, u16), Vec<ListenerId>> = BTreeMap::new();
     for (number, machine) in site.machines.iter().enumerate().filter(|(_, machine)| machine.start == Start::Always) {
+        // A service that is not started at boot stands there as an alternative.
+        let idle = machine.services.iter().filter(|service| service.enabled == Some(false));
+        let idle: HashSet<usize> = idle.flat_map(|service| service.listeners.iter().copied()).collect();
         for (index, listener) in machine.listening.listeners.iter().enumerate() {
             let Endpoint::Tcp { port, .. } = listener.endpoint else { continue };
+            if idle.contains(&index) {
+                continue;
+            }
             let id = ListenerId { machine: MachineId(number), index };
             by_port.entry((machine.stack, port)).or_default().push(id);
         }

@@ -16,7 +16,11 @@ fn check(site: &Site, findings: &mut Findings) {
     for (end, hop) in site.ends() {
         let Reach::Socket(Missing { why: MissingWhy::NotShared { listener }, .. }) = &end.reach else { continue };
         let (Some(home), Some(Target::Unix { path })) = (site.proxy(hop.proxy).machine, &end.target) else { continue };
-        add(site, end, hop, home, *listener, &path.value, findings);
+        if listener.machine == home {
+            add_own_tmp(site, end, hop, home, *listener, &path.value, findings);
+        } else {
+            add(site, end, hop, home, *listener, &path.value, findings);
+        }
     }
 }
 
@@ -44,6 +48,29 @@ fn add(site: &Site, end: &End, hop: &Hop, home: MachineId, id: ListenerId, path:
         finding.note(mount, format!("{backend_name} has the folder from here"));
     }
     finding.help(help);
+}
+
+/// Both run on one server, and one of them has a `/tmp` of its own.
+fn add_own_tmp(
+    site: &Site,
+    end: &End,
+    hop: &Hop,
+    home: MachineId,
+    id: ListenerId,
+    path: &str,
+    findings: &mut Findings,
+) {
+    let machine = site.machine(home);
+    let backend = machine.service_of(id.index);
+    let proxy = machine.service_of_proxy(hop.proxy);
+    let own = [backend, proxy].into_iter().flatten().find_map(|service| Some((service, service.own_tmp.as_ref()?)));
+    let Some((service, setting)) = own else { return };
+    let folder = if path.starts_with("/var/") { "/var/tmp" } else { "/tmp" };
+    let message = format!("`{}` has a `{folder}` of its own, so nobody else sees the sockets in it", service.name);
+    let finding = findings.error(setting.span, message);
+    finding.note(end.place, format!("{} here: it looks for `{path}`", words::refusal(site, hop)));
+    finding.note(site.listener(id).place, words::listens(site, id));
+    finding.help("let it listen below `/run`, in a folder of its own (`RuntimeDirectory=`), and connect to it there");
 }
 
 /// Where the machine mounts something over the path that another machine may mount, too.

@@ -22,7 +22,7 @@ fn check(site: &Site, findings: &mut Findings) {
         match why {
             MissingWhy::OtherPath { listener } => add_other(site, end, hop, path, *listener, level, findings),
             MissingWhy::Nobody => add_nobody(site, end, hop, path, level, findings),
-            MissingWhy::NotShared { .. } | MissingWhy::Tcp { .. } => {}
+            MissingWhy::NotShared { .. } | MissingWhy::Tcp { .. } | MissingWhy::Forbidden { .. } => {}
         }
     }
 }
@@ -41,7 +41,9 @@ fn add_other(
     // The folder is the same one and may be mounted elsewhere, so only the name in it is taken over.
     let name = bound.rsplit('/').next().unwrap_or(bound);
     let folder = path.value.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let instead = format!("{folder}/{name}");
+    // On the proxy's own machine it may lie in another folder.
+    let is_own = site.proxy(hop.proxy).machine == Some(id.machine);
+    let instead = if is_own { bound.clone() } else { format!("{folder}/{name}") };
     let finding = findings.add(level, end.place, format!("nobody listens on `{path}`"));
     finding
         .label(format!("{} here", words::refusal(site, hop)))

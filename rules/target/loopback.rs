@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::words::port_of;
 use crate::rules::words::{listens, name};
 use crate::site::Site;
-use crate::site::listener::Endpoint;
+use crate::site::listener::{self, Endpoint};
 use crate::site::machine::{HostPort, Kind, MachineId};
 use crate::site::proxy::Hop;
 use crate::site::reach::{ListenerId, Refused, understands};
@@ -131,6 +131,10 @@ pub fn fights_over_a_port(site: &Site, refused: &Refused) -> bool {
     for id in &refused.listeners {
         let Some(port) = port_of(site.listener(*id)) else { continue };
         let Some(process) = site.machine(id.machine).listener_processes.get(id.index) else { continue };
+        // On a server, two that were left at the default of their program were not moved to where they are asked.
+        if site.machine(id.machine).kind == Kind::Host && site.listener(*id).evidence == listener::Evidence::Default {
+            continue;
+        }
         seen.insert((port, id.machine, *process));
     }
     // The listeners are those of one network stack, whoever shares it.

@@ -8,6 +8,7 @@ use crate::read::catalogue::image::ImageFacts;
 use crate::read::image::files::join;
 use crate::read::image::{Base, Change, Image, StartForm, build};
 use crate::read::machine_files::{MachineFiles, MountedFiles};
+use crate::read::process::access::{self, Identity};
 use crate::read::process::listening::listening_of_all;
 use crate::read::process::{self, Process, Start, Started};
 use crate::read::snapshot::Tree as Snapshot;
@@ -29,6 +30,7 @@ pub struct Blueprint {
     /// A file of variables is not visible, so any variable may be set.
     pub environment_is_open: bool,
     pub directory: Option<Text>,
+    pub user: Option<Text>,
     pub mounts: Vec<MountedFiles>,
 }
 
@@ -45,6 +47,8 @@ pub struct Build {
 
 pub struct Container<'s> {
     pub files: MachineFiles<'s>,
+    /// As whom its first process runs; `None`: not visible.
+    pub identity: Option<Identity>,
     /// What is known of the image, or of the image that its own is built from.
     pub facts: Option<ImageFacts>,
     pub variables: BTreeMap<String, Lookup>,
@@ -82,6 +86,7 @@ impl<'s> Container<'s> {
         let variables = variables(facts.as_ref(), image_place, image.as_ref(), blueprint.environment);
         let known = known_trees(facts.as_ref(), image.as_ref());
         let directory = directory(&blueprint.directory, image.as_ref(), facts.as_ref());
+        let identity = identity(blueprint.user.as_ref(), image.as_ref(), facts.as_ref(), from_scratch);
         let start = start(&blueprint.entrypoint, &blueprint.command, image.as_ref(), facts.as_ref(), image_place);
         let files = MachineFiles {
             snapshot: Snapshot { sources, root: None },
@@ -95,6 +100,7 @@ impl<'s> Container<'s> {
         };
         let mut container = Container {
             files,
+            identity,
             facts,
             variables,
             variables_are_open,
@@ -169,6 +175,28 @@ impl<'s> Container<'s> {
         }
         catalogue::has_tool(self.facts.as_ref()?, tool)
     }
+}
+
+/// Commands that start others as another user or change who may use a file, and what supervisord's programs may do.
+const CHANGES_USER: &[&str] =
+    &["gosu", "su-exec", "setpriv", "runuser", "sudo", "setuidgid", "chpst", "su -", "chmod", "chown", "[program:"];
+
+/// What compose says, else the Dockerfile, else what is known of the image; an image that is not known may name anyone.
+fn identity(
+    own: Option<&Text>,
+    image: Option<&Image>,
+    facts: Option<&ImageFacts>,
+    from_scratch: bool,
+) -> Option<Identity> {
+    let written = own.or(image.and_then(|image| image.user.as_ref())).map(Text::as_str);
+    let known = facts.map(|facts| facts.user.as_deref().unwrap_or("root"));
+    let named = written.or(known).or(from_scratch.then_some("root"))?;
+    if named.contains('$') {
+        return None;
+    }
+    let (user, group) = named.split_once(':').map_or((named, None), |(user, group)| (user, Some(group)));
+    let group = group.or(access::is_root(user).then_some("root"));
+    Some(Identity { user: user.to_owned(), group: group.map(str::to_owned), umask: 0o022 })
 }
 
 fn read_image(sources: &Sources, plan: &Build) -> Option<Image> {

@@ -36,6 +36,7 @@ pub fn read(site: &mut Site, containers: &[(MachineId, Container<'_>)]) {
             answers: ANSWERS,
             version: None,
             user: None,
+            group: None,
             complete: false,
         });
         for (target, container) in containers {

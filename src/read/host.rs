@@ -13,7 +13,7 @@ mod units;
 mod users;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::read::host::inventory::Inventory;
@@ -40,7 +40,8 @@ pub fn roots(sources: &Sources, is_loaded: &dyn Fn(&str) -> bool) -> Vec<String>
             continue;
         }
         let main = MAIN_FILES.iter().find(|main| path.ends_with(*main));
-        let Some(root) = main.and_then(|main| path.strip_suffix(main)) else { continue };
+        let of_main = main.and_then(|main| path.strip_suffix(main));
+        let Some(root) = of_main.or_else(|| root_of_unit(sources, path)) else { continue };
         if !root.is_empty() && !root.ends_with('/') {
             continue;
         }
@@ -51,6 +52,19 @@ pub fn roots(sources: &Sources, is_loaded: &dyn Fn(&str) -> bool) -> Vec<String>
         roots.push(root.to_owned());
     }
     roots
+}
+
+/// The root of a unit that starts an nginx whose main file lies elsewhere: `nginx -c /opt/web/nginx.conf`.
+fn root_of_unit<'p>(sources: &Sources, path: &'p str) -> Option<&'p str> {
+    let (folder, _) = path.rsplit_once('/').filter(|(_, name)| name.ends_with(".service"))?;
+    let root = units::FOLDERS.iter().find_map(|units| folder.strip_suffix(units.trim_start_matches('/')))?;
+    let text = sources.text(sources.read(path)?);
+    let starts = text.as_str().lines().filter(|line| line.trim_start().starts_with("ExecStart="));
+    let main = starts.filter(|line| line.contains("nginx")).find_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "-c").skip(1);
+        words.next().filter(|path| path.starts_with('/'))
+    })?;
+    sources.entry(&format!("{root}{}", main.trim_start_matches('/'))).map(|_| root)
 }
 
 /// A Dockerfile in the folder or above it: the tree is copied into an image.
@@ -106,6 +120,8 @@ fn machine(place: Span, open: &str) -> Machine {
         services: Vec::new(),
         folders: Vec::new(),
         sealed: Vec::new(),
+        real_paths: BTreeMap::new(),
+        may_have_links: false,
         daemons: None,
     }
 }

@@ -65,14 +65,15 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
     let loaded = load(setup.main.clone(), setup.folder, &setup.files);
     let proxy = ProxyId(site.proxies.len());
     let top = loaded.top();
-    let user = top.iter().find(|item| item.name() == "user").and_then(|item| item.argument(0));
+    let named = |number| top.iter().find(|item| item.name() == "user").and_then(|item| item.argument(number));
     site.proxies.push(Proxy {
         product: "nginx".to_owned(),
         machine: setup.machine,
         place: setup.place,
         answers: ANSWERS,
         version: setup.version,
-        user: user.map(|word| Spanned::new(word.value().into_owned(), word.span())),
+        user: named(0).map(|word| Spanned::new(word.value().into_owned(), word.span())),
+        group: named(1).map(|word| Spanned::new(word.value().into_owned(), word.span())),
         complete: loaded.incomplete.is_none() && (setup.machine.is_some() || is_main(&top)),
     });
     site.troubles.extend(too_few_files(&top));

@@ -1,5 +1,6 @@
 //! From a start command to the processes that it leaves running, and from a process to its listeners.
 
+pub mod access;
 pub mod address;
 pub mod flags;
 pub mod follow;

@@ -1,6 +1,6 @@
 //! Compose projects become machines and networks of the site.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use crate::read::backends::memory::memory;
@@ -141,6 +141,7 @@ impl Placed<'_, '_> {
             environment: environment.map(|(name, text)| (name.value.clone(), self.certain(value(text)))).collect(),
             environment_is_open: service.environment_is_open(),
             directory: service.working_dir.clone(),
+            user: service.user.clone(),
             mounts: self.mounts(service),
         }
     }
@@ -273,6 +274,8 @@ impl Placed<'_, '_> {
             services: Vec::new(),
             folders: Vec::new(),
             sealed: Vec::new(),
+            real_paths: BTreeMap::new(),
+            may_have_links: false,
             daemons: None,
         }
     }

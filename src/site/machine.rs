@@ -1,5 +1,6 @@
 //! Machines: whatever has its own loopback, files and names. The server itself, or the container of a service.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::site::listener::Listening;
@@ -71,6 +72,10 @@ pub struct Machine {
     pub folders: Vec<Folder>,
     /// Folders in which nobody makes sockets but those whose sockets are all known; absolute, `/run` for `/var/run`.
     pub sealed: Vec<String>,
+    /// Where the paths of sockets really lie, for those that lead through symbolic links.
+    pub real_paths: BTreeMap<String, String>,
+    /// Paths of sockets may lead through links that are not visible.
+    pub may_have_links: bool,
     /// Something runs that speaks no HTTP and whose ports stand in settings that are not read; which one.
     pub daemons: Option<String>,
 }

@@ -2,6 +2,7 @@
 //!
 //! Readers fill a [`Site`]; [`reach`] follows every hop once; rules read it. No product is known by name here.
 
+pub mod access;
 pub mod backend;
 pub mod firewall;
 pub mod listener;

@@ -25,6 +25,8 @@ pub struct Proxy {
     pub version: Option<(u32, u32, u32)>,
     /// The user whose rights count when it connects.
     pub user: Option<Spanned<String>>,
+    /// Its primary group, where the config names one.
+    pub group: Option<Spanned<String>>,
     /// Every config file it loads could be read.
     pub complete: bool,
 }

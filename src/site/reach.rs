@@ -245,6 +245,7 @@ struct Index<'s> {
     /// Published ports by their host side.
     published: HashMap<u16, Vec<(MachineId, usize)>>,
     host: Option<MachineId>,
+    sockets: sockets::Sockets,
 }
 
 impl<'s> Index<'s> {
@@ -259,6 +260,7 @@ impl<'s> Index<'s> {
             gateways: BTreeSet::from([IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1))]),
             published: HashMap::new(),
             host: None,
+            sockets: sockets::Sockets::of(site),
         };
         for network in &site.networks {
             index.gateways.extend(&network.gateways);
@@ -345,7 +347,7 @@ impl<'s> Index<'s> {
     /// `at_start`: the name is resolved once, whatever the hop itself does (a server of a group).
     fn reach(&self, hop: &Hop, target: &Target, at_start: bool) -> Reach {
         let (host, port) = match target {
-            Target::Unix { path } => return sockets::reach(self.site, hop, path),
+            Target::Unix { path } => return sockets::reach(self.site, &self.sockets, hop, path),
             Target::Tcp { host, port } => (host, port),
         };
         let resolvers = match &hop.resolution {
@@ -759,7 +761,12 @@ impl<'s> Index<'s> {
                 answer = Some(reach);
             }
         }
-        let open = self.stack_is_open(stack);
+        let mut open = self.stack_is_open(stack);
+        if let Some(daemon) =
+            self.site.machine(stack).daemons.as_deref().filter(|_| hop.protocol.value == Protocol::Tcp)
+        {
+            open.get_or_insert(daemon);
+        }
         match (answer, open) {
             // With a part of the listeners unknown, another one may still answer.
             (Some(Reach::WrongProtocol(_) | Reach::OnlyLoopback { .. } | Reach::OtherFamily { .. }), Some(why))

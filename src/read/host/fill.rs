@@ -1,6 +1,6 @@
 //! Puts what a server runs into its machine, and says how far that is all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::read::app::paths::absolute;
 use crate::read::host::inventory::Inventory;
@@ -52,6 +52,8 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
     machine.sealed = sealed;
     machine.daemons = inventory.daemons;
     machine.folders = made_at_boot(server);
+    machine.may_have_links = !server.is_whole;
+    machine.real_paths = real_paths(server, asked.iter().chain(&known));
     machine.listening.open = open;
     for mut running in inventory.running {
         let process = machine.listener_processes.iter().max().map_or(0, |last| last + 1);
@@ -70,6 +72,18 @@ fn address(listener: &Listener) -> Address {
         Endpoint::Tcp { port, .. } => Address::Port(*port),
         Endpoint::Unix { path } => Address::Path(normal(path)),
     }
+}
+
+/// Where the folders of sockets really lie.
+fn real_paths<'a>(server: &Server<'_>, addresses: impl Iterator<Item = &'a Address>) -> BTreeMap<String, String> {
+    let mut real_paths = BTreeMap::new();
+    for address in addresses {
+        let Address::Path(path) = address else { continue };
+        if let Some(real) = server.real_path(path).filter(|real| real != path) {
+            real_paths.insert(path.clone(), normal(&real));
+        }
+    }
+    real_paths
 }
 
 /// What the machine's proxies ask of the machine itself.

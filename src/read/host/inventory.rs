@@ -111,7 +111,7 @@ fn is_quiet(server: &Server<'_>, name: &str, inventory: &mut Inventory) -> bool 
     match quiet::known(name.trim_end_matches(".socket")) {
         Some(Known::Quiet) => true,
         Some(Known::Daemon) => {
-            inventory.daemons.get_or_insert_with(|| name.to_owned());
+            inventory.daemons.get_or_insert_with(|| format!("where `{name}` listens is not read"));
             true
         }
         Some(Known::Containers) => {

@@ -4,9 +4,10 @@
 use crate::read::host::inventory::{Inventory, is_php_fpm};
 use crate::read::host::quiet;
 use crate::read::host::server::Server;
-use crate::read::host::service::{self, Identity, Running, run_command};
+use crate::read::host::service::{self, Running, run_command};
 use crate::read::host::units;
 use crate::read::process::Start;
+use crate::read::process::access::Identity;
 use crate::read::surroundings::Found;
 use crate::site::listener::{Endpoint, Evidence, Listener, Protocol, SocketAccess};
 use crate::site::machine::Service;
@@ -194,7 +195,7 @@ fn not_followed(inventory: &mut Inventory, name: &str) {
         _ if is_read => {}
         Some(quiet::Known::Quiet) => {}
         Some(quiet::Known::Daemon) => {
-            inventory.daemons.get_or_insert_with(|| name.to_owned());
+            inventory.daemons.get_or_insert_with(|| format!("where `{name}` listens is not read"));
         }
         _ => {
             inventory.open.get_or_insert_with(|| format!("what `{name}` starts at boot is not read"));

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::read::host::inventory::Inventory;
 use crate::read::host::packaged;
 use crate::read::host::server::Server;
-use crate::read::host::service::{Identity, add_started};
+use crate::read::host::service::add_started;
 use crate::read::process;
+use crate::read::process::access::Identity;
 use crate::read::surroundings::Surroundings;
 use crate::source::{Entry, Lookup};
 

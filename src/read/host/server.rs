@@ -60,6 +60,19 @@ impl<'s> Server<'s> {
         self.files.snapshot.sources
     }
 
+    /// A path with the links of its folders followed, as far as the folders are there.
+    pub fn real_path(&self, path: &str) -> Option<String> {
+        let root = self.files.root.as_deref()?;
+        let mut folder = path;
+        while let Some((above, _)) = folder.rsplit_once('/').filter(|(above, _)| !above.is_empty()) {
+            if let Some(real) = self.files.snapshot.real_path(&format!("{root}{above}")) {
+                return Some(format!("{}{}", self.path_of(&real)?, &path[above.len()..]));
+            }
+            folder = above;
+        }
+        None
+    }
+
     /// The absolute path, on the server, of a path of the snapshot.
     pub fn path_of(&self, path: &str) -> Option<String> {
         let root = self.files.root.as_deref()?;

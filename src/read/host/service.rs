@@ -6,6 +6,7 @@ use crate::read::host::server::Server;
 use crate::read::host::sockets::Socket;
 use crate::read::host::units::Unit;
 use crate::read::host::words;
+use crate::read::process::access::{self, Identity};
 use crate::read::process::{self, Process, Start};
 use crate::read::surroundings::Surroundings;
 use crate::site::listener::{Endpoint, Listener};
@@ -32,38 +33,21 @@ pub struct NginxStart {
     pub main: Option<String>,
 }
 
-/// As whom something runs.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    pub user: String,
-    pub group: String,
-    pub umask: u32,
-}
-
-impl Identity {
-    pub const fn is_root(&self) -> bool {
-        matches!(self.user.as_bytes(), b"root" | b"0")
-    }
-
-    pub fn root() -> Identity {
-        Identity { user: "root".to_owned(), group: "root".to_owned(), umask: 0o022 }
-    }
-
-    fn of(server: &Server<'_>, unit: &Unit) -> Identity {
-        let dynamic = unit.switched_on("Service", "DynamicUser").is_some();
-        let stem = unit.name.split(['.', '@']).next().unwrap_or_default();
-        let named = unit.value("Service", "User").map(|user| user.as_str().to_owned());
-        let user = named.unwrap_or_else(|| if dynamic { stem.to_owned() } else { "root".to_owned() });
-        let group = unit.value("Service", "Group").map(|group| group.as_str().to_owned());
-        let group = group.unwrap_or_else(|| primary_group(server, &user));
-        let umask = unit.value("Service", "UMask");
-        let umask = umask.and_then(|mask| u32::from_str_radix(mask.as_str(), 8).ok()).unwrap_or(0o022);
-        Identity { user, group, umask }
-    }
+/// As whom a unit's command is started.
+fn identity_of(server: &Server<'_>, unit: &Unit) -> Identity {
+    let dynamic = unit.switched_on("Service", "DynamicUser").is_some();
+    let stem = unit.name.split(['.', '@']).next().unwrap_or_default();
+    let named = unit.value("Service", "User").map(|user| user.as_str().to_owned());
+    let user = named.unwrap_or_else(|| if dynamic { stem.to_owned() } else { "root".to_owned() });
+    let group = unit.value("Service", "Group").map(|group| group.as_str().to_owned());
+    let group = group.unwrap_or_else(|| primary_group(server, &user));
+    let umask = unit.value("Service", "UMask");
+    let umask = umask.and_then(|mask| u32::from_str_radix(mask.as_str(), 8).ok()).unwrap_or(0o022);
+    Identity { user, group: Some(group), umask }
 }
 
 /// The group of a user as /etc/passwd has it; else the one that is called like the user, as `adduser` makes it.
-pub fn primary_group(server: &Server<'_>, user: &str) -> String {
+fn primary_group(server: &Server<'_>, user: &str) -> String {
     let field = |path: &str, matches: &dyn Fn(&[&str]) -> bool, wanted: usize| {
         let text = server.text(path)?;
         let line = text.as_str().lines().map(|line| line.split(':').collect::<Vec<&str>>());
@@ -76,7 +60,7 @@ pub fn primary_group(server: &Server<'_>, user: &str) -> String {
 
 /// Follows a unit's start command. `socket`: the unit that hands it its sockets.
 pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Option<&Socket>) -> Running {
-    let identity = Identity::of(server, unit);
+    let identity = identity_of(server, unit);
     let starts = unit.values("Service", "ExecStart");
     let place = starts.first().map_or(unit.place, Text::whole);
     let mut running = Running {
@@ -189,40 +173,14 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
         return;
     }
     let listening = process::listening::listening(process, surroundings);
-    let access = process.program.is_some_and(|program| program.access.is_some()) || reader == Some("php-fpm");
     running.has_pools |= reader == Some("php-fpm");
     for mut listener in listening.listeners {
-        if access {
-            complete_access(&mut listener, identity);
-        }
+        access::complete(&mut listener, process, identity);
         if !running.listeners.contains(&listener) {
             running.listeners.push(listener);
         }
     }
     running.open = running.open.take().or(listening.open);
-}
-
-/// What the program leaves to the one who starts it: the owner of its sockets, and the mode by the umask.
-fn complete_access(listener: &mut Listener, identity: &Identity) {
-    let Some(access) = &mut listener.access else { return };
-    // Lists of users decide instead of the mode.
-    let has_lists = access.mode.is_none() && access.owner.is_none() && access.place.is_some();
-    if has_lists {
-        return;
-    }
-    let ignored = !identity.is_root() && access.needs_root.is_some();
-    if ignored {
-        access.owner = None;
-        access.group = None;
-    } else if !identity.is_root() && (access.owner.is_some() || access.group.is_some()) {
-        // Whether the user may give its socket away depends on its groups.
-        return;
-    } else {
-        access.needs_root = None;
-    }
-    access.owner.get_or_insert_with(|| identity.user.clone());
-    access.group.get_or_insert_with(|| identity.group.clone());
-    access.mode.get_or_insert(0o777 & !identity.umask);
 }
 
 /// `-c FILE`, relative to `-p FOLDER`, else `conf/nginx.conf` beside the `sbin` that the program lies in.
@@ -303,7 +261,7 @@ fn runtime_folders(unit: &Unit, identity: &Identity) -> Vec<Folder> {
     let folder = |name: Text| Folder {
         path: absolute("/run", name.as_str().split(':').next().unwrap_or_default()),
         owner: identity.user.clone(),
-        group: identity.group.clone(),
+        group: identity.group.clone().unwrap_or_else(|| identity.user.clone()),
         mode: bits,
         place: mode.as_ref().map_or(name.whole(), Text::whole),
     };
