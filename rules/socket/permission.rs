@@ -8,6 +8,7 @@ use crate::site::listener::Listener;
 use crate::site::proxy::{Hop, Target};
 use crate::site::reach::{Certainty, End, ListenerId, Reach};
 use crate::site::sockets::{Missing, MissingWhy};
+use crate::source::Spanned;
 
 pub const RULE: Rule = Rule { id: "socket/permission", doc: include_str!("permission.md"), check };
 
@@ -55,7 +56,8 @@ fn add_socket(
     if let Some(setting) = ignored {
         finding.note(setting, "this has no effect unless the program is started as root");
     }
-    if let Some(started) = service.and_then(|service| service.user.as_ref()) {
+    let is_owner = |started: &&Spanned<String>| started.value == *owner;
+    if let Some(started) = service.and_then(|service| service.user.as_ref()).filter(is_owner) {
         finding.note(started.span, format!("it is started as `{}`", started.value));
     }
     finding.help(advice(listener, barrier, ignored.is_some()));
@@ -68,6 +70,9 @@ fn advice(listener: &Listener, barrier: &Barrier, ignored: bool) -> String {
         return format!("set `Group={user}` in the unit, or let everybody connect (mode 0666)");
     }
     let for_group = barrier.mode & 0o020 != 0;
+    if for_group && barrier.group == "root" {
+        return format!("give the socket to a group of `{user}`, or let everybody connect (mode 0666)");
+    }
     match listener.access.as_ref().and_then(|access| access.owner.as_ref()) {
         Some(_) if for_group => {
             format!("give the socket to the group of `{user}`, or add `{user}` to the group `{}`", barrier.group)

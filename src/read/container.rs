@@ -154,7 +154,32 @@ impl<'s> Container<'s> {
 
     /// What everything that was started listens on; `read` answers for programs with a configuration of their own.
     pub fn listening(&self, read: &dyn Fn(&Process) -> Option<Listening>) -> (Listening, Vec<usize>) {
-        self.with_surroundings(|surroundings| listening_of_all(&self.started, surroundings, read))
+        let identity = self.identity.as_ref().filter(|_| !self.changes_user());
+        self.with_surroundings(|surroundings| {
+            let completed = |process: &Process| {
+                read(process).or_else(|| {
+                    let mut listening = process::listening::listening(process, surroundings);
+                    for listener in &mut listening.listeners {
+                        access::complete(listener, process, identity?);
+                    }
+                    Some(listening)
+                })
+            };
+            listening_of_all(&self.started, surroundings, &completed)
+        })
+    }
+
+    /// Something on the way to its processes gives up the rights of root, or changes those of files.
+    fn changes_user(&self) -> bool {
+        let of_start = match &self.start {
+            Some(Start::Exec(words)) => words.iter().map(Text::as_str).collect::<Vec<&str>>().join(" "),
+            Some(Start::Shell(text)) => text.as_str().to_owned(),
+            None => String::new(),
+        };
+        let sources = self.files.snapshot.sources;
+        let opened = self.opened.borrow();
+        let mut texts = opened.iter().map(|file| &*sources.get(*file).text).chain([of_start.as_str()]);
+        texts.any(|text| CHANGES_USER.iter().any(|word| text.contains(word)))
     }
 
     /// Whether a program is on the machine, where that is known.

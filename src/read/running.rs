@@ -13,7 +13,7 @@ use crate::read::trees::Trees;
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
 use crate::site::machine::MachineId;
-use crate::source::{Span, Text};
+use crate::source::{Span, Spanned, Text};
 use crate::syntax::nginx::Tree;
 
 /// Where nginx looks for its main file when nothing else is said, by distribution.
@@ -168,6 +168,14 @@ fn run_nginx(
         version,
     };
     let reading = nginx::read(site, &setup);
+    match &container.identity {
+        // A master that is not root ignores `user`.
+        Some(identity) if !identity.is_root() => {
+            site.proxies[reading.proxy.0].user = Some(Spanned::new(identity.user.clone(), place));
+        }
+        Some(_) => {}
+        None => site.proxies[reading.proxy.0].user = None,
+    }
     let mut listening = reading.listening;
     if hidden {
         listening.open.get_or_insert_with(|| "the main file of its nginx is not visible".to_owned());

@@ -145,7 +145,7 @@ pub enum Meaning {
     Speaks,
     /// Permission bits of the unix socket, octal.
     Mode,
-    /// The umask with which the unix socket is made, octal.
+    /// The umask with which the unix socket is made, octal behind a zero.
     Umask,
     /// The owner of the unix socket, or `owner:group`.
     Owner,

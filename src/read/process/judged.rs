@@ -280,8 +280,10 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
             match mover.is {
                 Meaning::Mode => access.mode = if text.is_empty() { Some(0o666) } else { bits(&text) },
                 Meaning::Umask => {
-                    let digits = text.trim_start_matches("0o");
-                    access.mode = bits(digits).map(|mask| 0o777 & !mask);
+                    // As Python reads it: octal behind a zero.
+                    let octal = text.strip_prefix("0o").or(text.strip_prefix('0').filter(|rest| !rest.is_empty()));
+                    let mask = octal.map_or_else(|| text.parse().ok(), bits);
+                    access.mode = mask.map(|mask| 0o777 & !mask);
                 }
                 Meaning::Owner => match text.split_once(':') {
                     Some((owner, group)) => {
