@@ -137,7 +137,8 @@ pub fn reach(site: &Site, sockets: &Sockets, hop: &Hop, path: &Spanned<String>) 
         .filter(|id| *id == home_id || (site.machine(*id).project == home.project && shares(site, *id, &place)))
         .collect();
     let is_sealed = home.kind == Kind::Host && home.sealed.iter().any(|folder| under(&wanted, folder).is_some());
-    let open = makers.iter().find_map(|id| site.machine(*id).listening.open.as_deref());
+    let is_seen = |id: MachineId| site.seen.unix && site.machine(id).kind == Kind::Host;
+    let open = makers.iter().filter(|id| !is_seen(**id)).find_map(|id| site.machine(*id).listening.open.as_deref());
     if let Some(why) = open.filter(|_| !is_sealed) {
         return Reach::Undecided(why.to_owned());
     }
