@@ -76,6 +76,9 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
             .label(format!("`{machine}` does not start: only parts of a config are allowed here"))
             .note(*place, format!("`{block}` may only stand in the main config"))
             .help("put it in the place of the main config, or leave only its `server` blocks"),
+        NotLoadedWhy::NoInclude => finding
+            .label("no `include` of the main config looks here")
+            .help("put it where the main config looks: `/etc/nginx/conf.d/default.conf`"),
         NotLoadedWhy::Shadowed { by } => finding
             .label("hidden")
             .note(*by, "this is mounted over it")

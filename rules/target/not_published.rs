@@ -1,13 +1,14 @@
 //! A proxy on the host connects to a port of a container that does not lead out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::{Asked, connects, host_and_port, is_literal, level, note_each};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::name;
 use crate::site::Site;
-use crate::site::machine::{HostPort, MachineId};
+use crate::site::listener::{Endpoint, Listener};
+use crate::site::machine::{HostPort, Kind, MachineId, Published};
 use crate::site::proxy::Hop;
 use crate::site::reach::{Certainty, End, Reach};
 
@@ -26,6 +27,7 @@ fn check(site: &Site, findings: &mut Findings) {
             },
         }
     }
+    of_the_proxy(site, findings);
     for ((machine, number), hops) in random {
         let machine = site.machine(machine);
         let published = &machine.published[number];
@@ -36,6 +38,42 @@ fn check(site: &Site, findings: &mut Findings) {
         let finding = findings.add(level(certainty), published.place, message).label("another one at each start");
         note_each(finding, hops.iter().map(|((end, hop), _)| (end.place, connects(site, hop))));
         finding.help(format!("write `127.0.0.1:{inside}:{inside}`"));
+    }
+}
+
+/// A proxy's container whose published ports all lead to ports on which nothing in it listens.
+fn of_the_proxy(site: &Site, findings: &mut Findings) {
+    let machines: BTreeSet<MachineId> = site.proxies.iter().filter_map(|proxy| proxy.machine).collect();
+    for id in machines {
+        let machine = site.machine(id);
+        if machine.stack != id || machine.kind != Kind::Container {
+            continue;
+        }
+        let members = || site.machines.iter().filter(|other| other.stack == id);
+        let ports = || members().flat_map(|member| &member.listening.listeners).filter_map(tcp_port);
+        let (Some(first), true) = (ports().min(), members().all(|member| member.listening.open.is_none())) else {
+            continue;
+        };
+        let leads = |published: &&Published| {
+            published.udp || ports().any(|port| published.container.0 <= port && port <= published.container.1)
+        };
+        let all = || members().flat_map(|member| &member.published);
+        let (Some(published), false) = (all().next(), all().any(|published| leads(&published))) else { continue };
+        let message = format!("nothing in {} listens on port {}", name(machine), published.container.0);
+        let finding = findings.error(published.place, message).label("published, and every connection is refused");
+        let listeners =
+            members().flat_map(|member| &member.listening.listeners).filter(|it| tcp_port(it) == Some(first));
+        note_each(finding, listeners.map(|it| (it.place, format!("it listens on port {first}"))));
+        if let HostPort::Fixed(outside, _) = published.host {
+            finding.help(format!("publish `{outside}:{first}`"));
+        }
+    }
+}
+
+fn tcp_port(listener: &Listener) -> Option<u16> {
+    match &listener.endpoint {
+        Endpoint::Tcp { bind, port } if !bind.is_loopback() => Some(*port),
+        _ => None,
     }
 }
 

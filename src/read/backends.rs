@@ -5,7 +5,9 @@ mod php;
 
 use std::ops::Range;
 
+use crate::read::app;
 use crate::read::app::listening::Wait;
+use crate::read::built;
 use crate::read::catalogue::program::{Amount, Program};
 use crate::read::container::Container;
 use crate::read::process::judged::{Judged, Set};
@@ -32,7 +34,12 @@ pub fn read(site: &mut Site, id: MachineId, container: &Container<'_>) {
         if listeners.is_empty() {
             continue;
         }
-        let backends = container.with_surroundings(|surroundings| of_process(id, process, &listeners, surroundings));
+        let mut backends =
+            container.with_surroundings(|surroundings| of_process(id, process, &listeners, surroundings));
+        let place = listeners.first().map_or(process.place, |first| first.place);
+        if let ([backend], Some(code)) = (backends.as_mut_slice(), built::entry(container, process)) {
+            *backend = of_code(backend.clone(), &code, place);
+        }
         found.extend(backends.into_iter().map(|mut backend| {
             backend.listeners = backend.listeners.into_iter().filter_map(|index| own.get(index).copied()).collect();
             backend
@@ -60,7 +67,10 @@ pub fn of_process(
     };
     if process.entry.is_some() {
         let place = listeners.first().map_or(process.place, |first| first.place);
-        return vec![of_code(backend, process, place, surroundings)];
+        return match listening::entry(process, surroundings) {
+            Some(code) => vec![of_code(backend, &code, place)],
+            None => vec![backend],
+        };
     }
     let Some(program) = process.program else { return Vec::new() };
     match program.reader.as_deref() {
@@ -105,8 +115,7 @@ fn limit(judged: &Judged<'_, '_, '_>, amount: &Amount, at_the_end: AtTheEnd) -> 
 }
 
 /// A program that is a file of this tree: what its code says. `place` is the call that listens.
-fn of_code(mut backend: Backend, process: &Process, place: Span, surroundings: &Surroundings<'_>) -> Backend {
-    let Some(code) = listening::entry(process, surroundings) else { return backend };
+fn of_code(mut backend: Backend, code: &app::Entry, place: Span) -> Backend {
     let written = |wait: &Wait, at_the_end| Limit {
         seconds: wait.milliseconds as f64 / 1000.0,
         setting: wait.name.clone(),

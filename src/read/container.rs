@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::read::built;
 use crate::read::catalogue;
 use crate::read::catalogue::image::ImageFacts;
 use crate::read::image::files::join;
@@ -157,7 +158,7 @@ impl<'s> Container<'s> {
         let identity = self.identity.as_ref().filter(|_| !self.changes_user());
         self.with_surroundings(|surroundings| {
             let completed = |process: &Process| {
-                read(process).or_else(|| {
+                read(process).or_else(|| built::listeners(self, process)).or_else(|| {
                     let mut listening = process::listening::listening(process, surroundings);
                     for listener in &mut listening.listeners {
                         access::complete(listener, process, identity?);

@@ -103,6 +103,7 @@ fn machine(place: Span, open: &str) -> Machine {
         listening: Listening::open(open),
         listener_processes: Vec::new(),
         declared: Vec::new(),
+        port_variables: Vec::new(),
         published: Vec::new(),
         hosts: Vec::new(),
         mounts: Vec::new(),

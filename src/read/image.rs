@@ -38,6 +38,10 @@ pub struct Image {
     pub installed: Vec<Package>,
     /// Commands of `RUN` whose effects are in neither of the two: `usermod`, `a2enmod`, …
     pub commands: Vec<Command>,
+    /// What was copied out of other stages.
+    pub brought: Vec<Brought>,
+    /// Calls of compilers, with everything put in that is known, and the directory that they run in.
+    pub compiled: Vec<(Vec<Text>, String)>,
     /// Instructions (`ENV`, `EXPOSE`, `USER`, `WORKDIR`) whose value is not known.
     pub unresolved: Vec<Spanned<String>>,
     /// What of the context no `COPY` takes.
@@ -61,6 +65,8 @@ impl Image {
             changes: Vec::new(),
             installed: Vec::new(),
             commands: Vec::new(),
+            brought: Vec::new(),
+            compiled: Vec::new(),
             unresolved: Vec::new(),
             ignored,
             problems: Vec::new(),
@@ -103,6 +109,16 @@ pub struct Healthcheck {
     /// `interval`, `timeout`, `start-period`, `retries`, …
     pub options: Vec<(Spanned<String>, Text)>,
     pub place: Span,
+}
+
+/// A file or a folder of another stage of the same build.
+#[derive(Clone, Debug)]
+pub struct Brought {
+    /// Where it lies now.
+    pub target: String,
+    /// Where it lay; may be a pattern.
+    pub source: String,
+    pub stage: Arc<Image>,
 }
 
 /// A package that a `RUN` installs, without its version.

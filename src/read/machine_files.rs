@@ -33,6 +33,7 @@ pub struct MachineFiles<'s> {
 }
 
 /// A mount, with its text when it has one.
+#[derive(Clone)]
 pub struct MountedFiles {
     pub mount: Mount,
     pub text: Option<Text>,

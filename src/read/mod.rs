@@ -3,6 +3,7 @@
 pub mod address;
 pub mod app;
 pub mod backends;
+pub mod built;
 pub mod catalogue;
 pub mod compose;
 pub mod container;
@@ -120,6 +121,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         }
         let nothing_listens = site.machine(*id).listening.listeners.is_empty();
         troubles::not_loaded(site, trees, *id, &container.files, &read, nothing_listens);
+        troubles::outside_of_includes(site, trees, *id, container, &read);
         troubles::default_sites(site, trees, *id, container, &read);
         nginx_trees.extend(read.into_iter().flat_map(|read| read.trees));
         let machine = &site.machines[id.0];

@@ -91,15 +91,22 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
             nothing_else: false,
         }));
     }
-    let mut walk =
-        Walk { site, loaded: &loaded, proxy, http: Layer::default(), stream: Layer::default(), listeners: Vec::new() };
+    let mut walk = Walk {
+        site,
+        loaded: &loaded,
+        proxy,
+        http: Layer::default(),
+        stream: Layer::default(),
+        listeners: Vec::new(),
+        unread_listen: None,
+    };
     walk.first_pass(&top);
     let root = Scope::of(&top, None);
     walk.block(&top, &root, Where { layer: LayerName::Http, server: None, route: None, depth: 0 });
-    let listeners = walk.listeners;
+    let (listeners, unread) = (walk.listeners, walk.unread_listen);
     let trees = loaded.trees.clone();
     let includes = loaded.patterns.clone();
-    Reading { proxy, listening: Listening { listeners, open: loaded.incomplete.clone() }, trees, includes }
+    Reading { proxy, listening: Listening { listeners, open: loaded.incomplete.clone().or(unread) }, trees, includes }
 }
 
 /// A file that nobody loads and that has none of these is a part of another one.
@@ -135,6 +142,8 @@ struct Walk<'l, 's> {
     http: Layer<'l>,
     stream: Layer<'l>,
     listeners: Vec<Listener>,
+    /// Why it may listen elsewhere, too.
+    unread_listen: Option<String>,
 }
 
 impl<'l> Walk<'l, '_> {
@@ -267,9 +276,13 @@ impl<'l> Walk<'l, '_> {
         let ssl_on = simple("ssl").any(|item| item.argument(0).is_some_and(|word| word.value() == "on"));
         let mut listens: Vec<Listen> = Vec::new();
         for item in simple("listen") {
-            listens.extend(listen(*item, ssl_on));
+            let found = listen(*item, ssl_on);
+            if found.is_empty() {
+                self.unread_listen.get_or_insert_with(|| "a `listen` line cannot be read".to_owned());
+            }
+            listens.extend(found);
         }
-        if listens.is_empty() && layer == LayerName::Http {
+        if simple("listen").next().is_none() && layer == LayerName::Http {
             // `listen *:80 | *:8000` is the default of the core module; 80 when nginx runs as root.
             let endpoint = Endpoint::Tcp { bind: Bind::Any, port: 80 };
             let place = block.name_span();

@@ -45,6 +45,8 @@ pub struct Process {
     pub program: Option<&'static Program>,
     /// The name that it is called by: `gunicorn`, `next dev`, `server.js`.
     pub name: String,
+    /// The word that starts it, with its folder where one is written.
+    pub called: String,
     /// The words behind its name.
     pub arguments: Vec<Argument>,
     /// Variables that were set on the way, over those of the machine.

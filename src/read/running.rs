@@ -25,7 +25,7 @@ const NGINX_MAIN: &[&str] = &[
 ];
 
 /// Folders in which a file shows that an image runs nginx, whatever it is called.
-const NGINX_PLACES: &[&str] = &["/etc/nginx", "/usr/local/openresty/nginx/conf", "/opt/bitnami/nginx/conf"];
+pub const NGINX_PLACES: &[&str] = &["/etc/nginx", "/usr/local/openresty/nginx/conf", "/opt/bitnami/nginx/conf"];
 
 /// The main file of an image that is known to run nginx and whose own main file is not visible: that of the official
 /// packages, as far as it matters here.

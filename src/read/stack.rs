@@ -257,6 +257,7 @@ impl Placed<'_, '_> {
             listening: Listening::open("it was not read"),
             listener_processes: Vec::new(),
             declared: declared(service, container),
+            port_variables: port_variables(container),
             published: published(service),
             hosts: self.hosts(service),
             mounts: container.files.mounts.iter().map(|it| it.mount.clone()).collect(),
@@ -425,6 +426,16 @@ fn declared(service: &Service, container: &Container<'_>) -> Vec<Declared> {
         }
     }
     declared
+}
+
+/// A variable that is called `PORT` or `…_PORT` often says where the program behind it listens.
+fn port_variables(container: &Container<'_>) -> Vec<u16> {
+    let named = container.variables.iter().filter(|(name, _)| *name == "PORT" || name.ends_with("_PORT"));
+    let number = |value: &Lookup| match value {
+        Lookup::Value(text) => text.as_str().parse().ok(),
+        _ => None,
+    };
+    named.filter_map(|(_, value)| number(value)).collect()
 }
 
 fn published(service: &Service) -> Vec<Published> {

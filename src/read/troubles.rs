@@ -2,7 +2,7 @@
 //! without value.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::read::compose::model::HostPath;
@@ -10,9 +10,10 @@ use crate::read::compose::model::{MountKind, PathText, Project};
 use crate::read::container::Container;
 use crate::read::envsubst::{Leftover, LeftoverWhy};
 use crate::read::glob;
+use crate::read::image::Change;
 use crate::read::image::files::{below, join};
 use crate::read::machine_files::MachineFiles;
-use crate::read::running::NginxRead;
+use crate::read::running::{NGINX_PLACES, NginxRead};
 use crate::read::snapshot::Tree as Snapshot;
 use crate::read::starting;
 use crate::read::surroundings::Found;
@@ -193,6 +194,57 @@ fn defines_what_is_asked(site: &Site, id: MachineId, tree: &Tree) -> bool {
         _ => false,
     };
     !groups.is_empty() && site.hops.iter().any(|hop| site.proxy(hop.proxy).machine == Some(id) && asks(hop))
+}
+
+/// Sites that are mounted or copied below nginx's folder while nothing is loaded but what comes with the image.
+pub fn outside_of_includes(
+    site: &mut Site,
+    trees: &Trees<'_>,
+    id: MachineId,
+    container: &Container<'_>,
+    read: &[NginxRead],
+) {
+    let files = &container.files;
+    let [nginx] = read else { return };
+    let only_image = nginx.trees.iter().all(|tree| tree.root().all(|item| item.span() == container.image_place));
+    if !only_image || nginx.trees.is_empty() {
+        return;
+    }
+    let mounted = files.mounts.iter().map(|it| it.mount.target.clone());
+    let copied = files.image.iter().flat_map(|image| &image.changes).filter_map(|change| match change {
+        Change::Copy { target, .. } => Some(target.clone()),
+        _ => None,
+    });
+    let mut seen = BTreeSet::new();
+    for target in mounted.chain(copied) {
+        let is_below = NGINX_PLACES.iter().any(|folder| below(folder, &target).is_some_and(|rest| !rest.is_empty()));
+        let names = match files.find(&target) {
+            _ if !is_below => continue,
+            Found::File(_) => vec![target],
+            Found::Directory => files.list(&target).names.iter().map(|name| join(&target, name)).collect(),
+            _ => continue,
+        };
+        for path in names {
+            let is_template = path.contains("/templates/") || is_put_aside(&path) || path.contains("/sites-available/");
+            let taken = nginx.includes.iter().any(|include| {
+                let folders = include.path.rsplit_once('/').zip(path.rsplit_once('/'));
+                folders.is_some_and(|((pattern, _), (folder, _))| glob::is_pattern(pattern) || pattern == folder)
+            });
+            let Found::File(text) = files.find(&path) else { continue };
+            let is_unused = text.file().is_some_and(|file| !trees.is_used(file));
+            let Some(origin) = files.origin(&path) else { continue };
+            if !is_template && !taken && is_unused && has_server(&trees.peek(&text)) && seen.insert(path.clone()) {
+                site.troubles.push(Trouble::NotLoaded(NotLoaded {
+                    machine: id,
+                    place: origin,
+                    file: Some(text.span(0..text.as_str().find('\n').unwrap_or(text.as_str().len()))),
+                    path,
+                    why: NotLoadedWhy::NoInclude,
+                    nothing_else: false,
+                }));
+            }
+        }
+    }
 }
 
 /// Servers without a name of their own behind the one that comes with the image: nginx takes the first server of an

@@ -810,7 +810,8 @@ impl<'s> Index<'s> {
         let Some(why) = open else { return refused(Certainty::Proven) };
         let declared: Vec<_> = members.iter().flat_map(|id| &self.site.machine(*id).declared).collect();
         let says_port = |it: &&&crate::site::machine::Declared| it.ports.0 <= port && port <= it.ports.1;
-        if declared.iter().any(|it| says_port(&it)) || machine.kind == Kind::Host {
+        let is_given = members.iter().any(|id| self.site.machine(*id).port_variables.contains(&port));
+        if is_given || declared.iter().any(|it| says_port(&it)) || machine.kind == Kind::Host {
             return Reach::undecided(why);
         }
         if matches!(arrival, Arrival::Loopback(_)) {

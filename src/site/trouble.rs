@@ -93,6 +93,9 @@ pub struct NotLoaded {
 pub enum NotLoadedWhy {
     /// No include pattern takes it: the pattern.
     NoPattern { pattern: String, place: Span },
+    /// No include line of the config that is loaded looks into its folder, and nothing else is loaded but what comes
+    /// with the image.
+    NoInclude,
     /// A whole config with its own `http` or `events` lies where parts are included.
     MainInside { block: String, place: Span },
     /// Another mount or copy lies over it.

@@ -384,9 +384,10 @@ pub fn sources_of_build(path: &str) -> Vec<String> {
         if !below.is_empty() {
             below.push('/');
         }
-        for source in [format!("src/{below}"), below.clone()] {
+        let in_sources = if below.starts_with("src/") { below.clone() } else { format!("src/{below}") };
+        for source in [in_sources, below.clone()] {
             for end in ["ts", "mts", "tsx", "js"] {
-                let candidate = format!("{lead}{before}{source}{stem}.{end}").replace("/src/src/", "/src/");
+                let candidate = format!("{lead}{before}{source}{stem}.{end}");
                 if !candidates.contains(&candidate) {
                     candidates.push(candidate);
                 }

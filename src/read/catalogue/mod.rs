@@ -91,6 +91,11 @@ pub fn unknown_program() -> Option<&'static Program> {
     programs().iter().find(|entry| entry.names.contains(&"<unknown>"))?.value()
 }
 
+/// An archive that is known to be built on Spring Boot with a web server.
+pub fn spring_boot() -> Option<&'static Program> {
+    programs().iter().find(|entry| entry.names.contains(&"<spring-boot>"))?.value()
+}
+
 /// The wrapper that a command begins with.
 pub fn wrapper(words: &[&str]) -> Option<Match<Wrapper>> {
     find(wrappers(), words)

@@ -4,12 +4,14 @@ use crate::read::glob::is_pattern;
 use crate::read::image::files::{Start, find, followed, join, parent, transferred};
 use crate::read::image::glob::matches;
 use crate::read::image::stage::{Build, Stage};
-use crate::read::image::{Base, Change, CopySource, Image};
+use crate::read::image::{Base, Brought, Change, CopySource, Image};
 use crate::source::{Entry, Sources, Span};
 use crate::syntax::command_line::{Part, Word};
 use crate::syntax::dockerfile::{CopySource as Written, Instruction};
 
 const MOST_SOURCES: usize = 1_000;
+/// More than anybody copies from one stage to another; beyond that it is not followed where a program comes from.
+const MOST_BROUGHT: usize = 100;
 
 /// A target with the suffix of what is copied is the file itself, and no folder.
 fn same_suffix(name: &str, target: &str) -> bool {
@@ -191,6 +193,11 @@ fn from_path(stage: &mut Stage, add: bool, path: String, target: &Target, build:
 fn from_stage(stage: &mut Stage, other: &Stage, written: &str, target: &Target, sources: &Sources) {
     let path = join("/", written);
     let name = parent(&path).1.to_owned();
+    if stage.image.brought.len() < MOST_BROUGHT {
+        let lands_inside = target.folder && is_file_like(&name) && !is_pattern(&path);
+        let at = if lands_inside { join(&target.path, &name) } else { target.path.clone() };
+        stage.image.brought.push(Brought { target: at, source: path.clone(), stage: other.shared() });
+    }
     if is_pattern(&path) {
         return stage.unknown(Some(target.path.clone()), target.place, "it is copied from another stage by a pattern");
     }

@@ -8,7 +8,7 @@ use crate::syntax::Problem;
 use crate::syntax::command_line::Word;
 use crate::syntax::dockerfile::{Dockerfile, Form, Instruction, Kind, parse};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// More stages than anybody writes; every one may hold a copy of the one before.
 const MOST_STAGES: usize = 300;
@@ -42,6 +42,8 @@ pub struct Stage {
     pub opaque: bool,
     /// Bytes of text that its commands wrote.
     pub written: usize,
+    /// The image for those stages that copy from it, made when the first one does.
+    shared: OnceLock<Arc<Image>>,
 }
 
 /// A stage as it is written.
@@ -202,6 +204,7 @@ impl Build<'_> {
             (Some(parent), _) => {
                 let mut stage = parent.clone();
                 triggers = std::mem::take(&mut stage.triggers);
+                stage.shared = OnceLock::new();
                 stage
             }
             (None, Some(base)) if base == "scratch" => {
@@ -251,7 +254,12 @@ impl Stage {
             triggers: Vec::new(),
             opaque: false,
             written: 0,
+            shared: OnceLock::new(),
         }
+    }
+
+    pub fn shared(&self) -> Arc<Image> {
+        self.shared.get_or_init(|| Arc::new(self.image.clone())).clone()
     }
 
     /// A variable of the Dockerfile. What nobody declares may come from the base image.

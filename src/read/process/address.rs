@@ -73,7 +73,8 @@ pub fn address(value: &str) -> Option<Address> {
 
 fn host_and_port(value: &str) -> Option<Address> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(Address { bind: Some(Bind::Any), port: Some(port(value)?), ..Address::default() });
+        // The program's own default says which address a port alone is meant for.
+        return Some(Address { port: Some(port(value)?), ..Address::default() });
     }
     // A colon inside of brackets, or one of several without brackets, belongs to an IPv6 address.
     let split = match value.rfind(']') {
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn addresses_in_their_many_forms() {
-        assert_eq!(address("8000"), tcp(Bind::Any, Some(8000)));
+        assert_eq!(address("8000"), Some(Address { port: Some(8000), ..Address::default() }));
         assert_eq!(address(":8000"), tcp(Bind::Any, Some(8000)));
         assert_eq!(address("0.0.0.0:8000"), tcp(Bind::Any, Some(8000)));
         assert_eq!(address("[::]:80"), tcp(Bind::Any, Some(80)));

@@ -371,8 +371,8 @@ impl Follower<'_, '_> {
             return;
         }
         let place = arguments[0].text.whole();
-        let process = process(name.to_owned(), arguments[1..].to_vec(), state, place);
-        self.add(process);
+        let called = arguments[0].as_str().to_owned();
+        self.add(Process { called, ..process(name.to_owned(), arguments[1..].to_vec(), state, place) });
     }
 
     pub fn add(&mut self, process: Process) {
@@ -383,6 +383,7 @@ impl Follower<'_, '_> {
 pub fn process(name: String, arguments: Vec<Argument>, state: &State, place: Span) -> Process {
     Process {
         program: None,
+        called: name.clone(),
         name,
         arguments,
         variables: state.variables.clone(),

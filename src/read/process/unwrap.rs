@@ -73,7 +73,14 @@ impl Follower<'_, '_> {
         if let Some(option) = &wrapper.module
             && let Some(at) = words[own..].iter().position(|word| word.as_str() == option)
         {
-            return Some(words[own + at + 1..].to_vec());
+            let rest = words[own + at + 1..].to_vec();
+            let module = wrapper.language.as_ref().and_then(|language| {
+                let file = self.own_module(rest.first()?, state)?;
+                Some((file, language))
+            });
+            let Some((path, language)) = module else { return Some(rest) };
+            self.run_file(path, language, rest, state, role);
+            return None;
         }
         let mut rest = rest;
         if wrapper.assignments {
@@ -103,6 +110,16 @@ impl Follower<'_, '_> {
             return false;
         };
         lists::json_string(&text, &["scripts", name.as_str()]).is_some()
+    }
+
+    /// `python -m shop.main`: the file of a module that lies below the working directory.
+    fn own_module(&self, module: &Argument, state: &State) -> Option<String> {
+        if !module.complete {
+            return None;
+        }
+        let path = absolute(&state.directory, &module.as_str().replace('.', "/"));
+        let candidates = [format!("{path}.py"), format!("{path}/__main__.py")];
+        candidates.into_iter().find(|path| matches!((self.surroundings.file)(path), Found::File(_)))
     }
 
     /// `sh -c text`, `bash script arguments`.

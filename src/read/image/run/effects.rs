@@ -72,6 +72,13 @@ impl Shell<'_, '_> {
 
     fn other(&mut self, name: &str, arguments: &[Argument], command: &Command) {
         self.stage.opaque = true;
+        if matches!(name, "go" | "cargo")
+            && let Some(directory) = &self.directory
+        {
+            let known = |argument: &Argument| argument.text.clone().unwrap_or(Text::fixed("", argument.word.span));
+            let words = std::iter::once(Text::fixed(name, command.span)).chain(arguments.iter().map(known));
+            self.stage.image.compiled.push((words.collect(), directory.clone()));
+        }
         let program = Text::fixed(name, command.span);
         let words = arguments.iter().map(|argument| argument.text.clone());
         let words: Vec<Option<Text>> = std::iter::once(Some(program)).chain(words).collect();
