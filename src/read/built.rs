@@ -316,7 +316,7 @@ fn spring(container: &Container<'_>, process: &Process) -> Option<Listening> {
             continue;
         }
         let resources = join(module, "src/main/resources");
-        let Some(profile) = profile(container, process, &place.files, &resources) else { return None };
+        let profile = profile(container, process, &place.files, &resources)?;
         let in_archive = |path: &str| {
             let (folder, name) = parent(path);
             let found = container.files.find(path);
