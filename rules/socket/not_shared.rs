@@ -40,14 +40,33 @@ fn add(site: &Site, end: &End, hop: &Hop, home: MachineId, id: ListenerId, path:
         (Some(own), Some(_)) => (own, format!("mount the same volume at `{folder}` in both")),
         (None, None) => (proxy.place, format!("mount one volume at `{folder}` in {proxy_name} and {backend_name}")),
     };
-    let message = format!("{proxy_name} and {backend_name} do not share `{folder}`, so the socket in it is not seen");
-    let finding = findings.error(place, message);
+    let elsewhere = elsewhere(proxy, backend, bound).filter(|_| at_proxy.is_none());
+    let finding = match elsewhere {
+        Some((mount, seen)) => {
+            let message = format!("the socket of {backend_name} is `{seen}` in {proxy_name}, not `{path}`");
+            findings.error(mount, message).help(format!("mount it at `{folder}` here, or connect to `{seen}`"))
+        }
+        None => {
+            let message =
+                format!("{proxy_name} and {backend_name} do not share `{folder}`, so the socket in it is not seen");
+            findings.error(place, message).help(help)
+        }
+    };
     finding.note(end.place, format!("{} here: it looks for `{path}`", words::refusal(site, hop)));
     finding.note(site.listener(id).place, words::listens(site, id));
     if let Some(mount) = at_backend {
         finding.note(mount, format!("{backend_name} has the folder from here"));
     }
-    finding.help(help);
+}
+
+/// Where the proxy mounts what the backend has over its socket at another path, and the path of the socket there.
+fn elsewhere(proxy: &Machine, backend: &Machine, bound: &str) -> Option<(Span, String)> {
+    let bound = sockets::normal(bound);
+    let theirs = sockets::covering(backend, &bound)?;
+    let (MountSource::Volume(_) | MountSource::Snapshot(_) | MountSource::Host(_)) = theirs.from else { return None };
+    let rest = bound.strip_prefix(sockets::normal(&theirs.target).trim_end_matches('/'))?.to_owned();
+    let own = proxy.mounts.iter().find(|mount| mount.from == theirs.from)?;
+    Some((own.place, format!("{}{rest}", own.target.trim_end_matches('/'))))
 }
 
 /// Both run on one server, and one of them has a `/tmp` of its own.
