@@ -55,7 +55,14 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
     machine.may_have_links = !server.is_whole;
     machine.real_paths = real_paths(server, asked.iter().chain(&known));
     machine.listening.open = open;
+    let mut backends = Vec::new();
     for mut running in inventory.running {
+        let first = machine.listening.listeners.len();
+        backends.extend(running.backends.into_iter().map(|mut backend| {
+            backend.machine = host;
+            backend.listeners.iter_mut().for_each(|index| *index += first);
+            backend
+        }));
         let process = machine.listener_processes.iter().max().map_or(0, |last| last + 1);
         for listener in running.listeners {
             running.service.listeners.push(machine.listening.listeners.len());
@@ -65,6 +72,7 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
         machine.folders.extend(running.folders);
         machine.services.push(running.service);
     }
+    site.backends.extend(backends);
 }
 
 fn address(listener: &Listener) -> Address {

@@ -35,7 +35,15 @@ pub fn unseen(name: &str, place: Span) -> Running {
         wants: Vec::new(),
         asked: false,
     };
-    Running { service, listeners: Vec::new(), nginx: Vec::new(), folders: Vec::new(), open: None, has_pools: false }
+    Running {
+        service,
+        listeners: Vec::new(),
+        nginx: Vec::new(),
+        folders: Vec::new(),
+        open: None,
+        has_pools: false,
+        backends: Vec::new(),
+    }
 }
 
 /// Follows a command that root starts without further variables.

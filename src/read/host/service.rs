@@ -1,6 +1,7 @@
 //! One systemd service: what its start command leaves running, as whom, and where that listens.
 
 use crate::read::app::paths::absolute;
+use crate::read::backends;
 use crate::read::host::environment::Environment;
 use crate::read::host::server::Server;
 use crate::read::host::sockets::Socket;
@@ -9,8 +10,9 @@ use crate::read::host::words;
 use crate::read::process::access::{self, Identity};
 use crate::read::process::{self, Process, Start};
 use crate::read::surroundings::Surroundings;
+use crate::site::backend::Backend;
 use crate::site::listener::{Endpoint, Listener};
-use crate::site::machine::{Folder, Service};
+use crate::site::machine::{Folder, MachineId, Service};
 use crate::source::{Lookup, Spanned, Text};
 
 /// A service that runs, or may be run, on the server.
@@ -25,6 +27,8 @@ pub struct Running {
     pub open: Option<String>,
     /// It runs pools of php-fpm.
     pub has_pools: bool,
+    /// What its processes are limited to; their listeners are indices into `listeners`.
+    pub backends: Vec<Backend>,
 }
 
 /// How an nginx is started.
@@ -83,6 +87,7 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
         folders: runtime_folders(unit, &identity),
         open: None,
         has_pools: false,
+        backends: Vec::new(),
     };
     if starts.is_empty() {
         running.open = unit.has_file.then(|| format!("`{}` has no start command", unit.name));
@@ -174,12 +179,22 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
     }
     let listening = process::listening::listening(process, surroundings);
     running.has_pools |= reader == Some("php-fpm");
+    let own: Vec<&Listener> = listening.listeners.iter().collect();
+    // The machine is told when the service is put into one.
+    let mut found = backends::of_process(MachineId(0), process, &own, surroundings);
+    let mut places = Vec::new();
     for mut listener in listening.listeners {
         access::complete(&mut listener, process, identity);
-        if !running.listeners.contains(&listener) {
+        let known = running.listeners.iter().position(|it| *it == listener);
+        places.push(known.unwrap_or(running.listeners.len()));
+        if known.is_none() {
             running.listeners.push(listener);
         }
     }
+    for backend in &mut found {
+        backend.listeners.iter_mut().for_each(|index| *index = places.get(*index).copied().unwrap_or(*index));
+    }
+    running.backends.extend(found);
     running.open = running.open.take().or(listening.open);
 }
 
