@@ -7,7 +7,7 @@ use crate::read::app::paths::{self, absolute};
 use crate::read::glob;
 use crate::read::surroundings::{Found, Listing};
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol, SocketAccess};
-use crate::source::{Span, Spanned, Text, TextBuilder};
+use crate::source::{Lookup, Span, Spanned, Text, TextBuilder};
 use crate::syntax::Problem;
 use crate::syntax::ini::{self, Style};
 
@@ -53,7 +53,7 @@ impl Pool {
 
     /// Where the pool listens. `None`: not plain.
     pub fn endpoint(&self) -> Option<(Endpoint, Span)> {
-        // PHP puts environment variables in; which ones the master has is not visible here.
+        // A variable that is still there has no value that can be seen.
         let listen = self.get("listen").filter(|listen| !listen.as_str().contains("${"))?;
         match parse_address(listen)? {
             Address::Unix(path) => {
@@ -227,6 +227,34 @@ pub fn expand(pattern: &str, list: &dyn Fn(&str) -> Listing, open: &mut Option<S
         open.get_or_insert(format!("{pattern} may take other files"));
     }
     matches.paths
+}
+
+impl Pools {
+    /// Puts in the environment variables of the master, as PHP does it in its configuration: `listen = ${FPM_PORT}`.
+    pub fn put_in(&mut self, variable: &dyn Fn(&str) -> Lookup) {
+        for setting in self.pools.iter_mut().flat_map(|pool| pool.settings.values_mut()) {
+            if setting.value.as_str().contains("${") {
+                setting.value = with_variables(&setting.value, variable);
+            }
+        }
+    }
+}
+
+fn with_variables(value: &Text, variable: &dyn Fn(&str) -> Lookup) -> Text {
+    let source = value.as_str();
+    let mut builder = TextBuilder::default();
+    let mut at = 0;
+    while let Some(open) = source[at..].find("${").map(|found| at + found) {
+        let Some(close) = source[open..].find('}').map(|found| open + found) else { break };
+        builder.push(value, at..open);
+        match variable(&source[open + 2..close]) {
+            Lookup::Value(text) => builder.push(&text, 0..text.as_str().len()),
+            Lookup::Unset | Lookup::Unknown => builder.push(value, open..close + 1),
+        }
+        at = close + 1;
+    }
+    builder.push(value, at..source.len());
+    builder.finish(value.whole())
 }
 
 /// `$pool` stands for the pool's name.

@@ -137,7 +137,9 @@ pub fn pools(process: &Process, program: &Program, surroundings: &Surroundings) 
     })?;
     // Relative paths start at the prefix that php-fpm was built with.
     let prefix = path.split_once("/etc/").map_or("/usr", |(before, _)| if before.is_empty() { "/usr" } else { before });
-    Some(php_fpm::pools(&main, prefix, surroundings.file, surroundings.list))
+    let mut pools = php_fpm::pools(&main, prefix, surroundings.file, surroundings.list);
+    pools.put_in(&|name| process.variable(name, surroundings));
+    Some(pools)
 }
 
 fn add(all: &mut Listening, one: Listening) {
