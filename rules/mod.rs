@@ -58,6 +58,7 @@ pub mod target {
     pub mod stale_address;
     pub mod tls_handshake;
     pub mod unknown_host;
+    pub mod unused_group;
     mod words;
 }
 pub mod timeout {
@@ -86,6 +87,7 @@ pub const ALL: &[Rule] = &[
     target::no_resolver::RULE,
     target::stale_address::RULE,
     target::tls_handshake::RULE,
+    target::unused_group::RULE,
     socket::path_mismatch::RULE,
     socket::tcp_vs_socket::RULE,
     socket::not_shared::RULE,
