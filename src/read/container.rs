@@ -180,7 +180,7 @@ impl<'s> Container<'s> {
         let sources = self.files.snapshot.sources;
         let opened = self.opened.borrow();
         let mut texts = opened.iter().map(|file| &*sources.get(*file).text).chain([of_start.as_str()]);
-        texts.any(|text| CHANGES_USER.iter().any(|word| text.contains(word)))
+        texts.any(|text| access::may_change(text) || CHANGES_USER.iter().any(|word| text.contains(word)))
     }
 
     /// Whether a program is on the machine, where that is known.
@@ -203,9 +203,9 @@ impl<'s> Container<'s> {
     }
 }
 
-/// Commands that start others as another user or change who may use a file, and what supervisord's programs may do.
+/// Commands that start others as another user, and what supervisord's programs may do.
 const CHANGES_USER: &[&str] =
-    &["gosu", "su-exec", "setpriv", "runuser", "sudo", "setuidgid", "chpst", "su -", "chmod", "chown", "[program:"];
+    &["gosu", "su-exec", "setpriv", "runuser", "sudo", "setuidgid", "chpst", "su -", "[program:"];
 
 /// What compose says, else the Dockerfile, else what is known of the image; an image that is not known may name anyone.
 fn identity(

@@ -163,7 +163,7 @@ pub fn reach(site: &Site, sockets: &Sockets, hop: &Hop, path: &Spanned<String>) 
 }
 
 /// So many services that nobody asks are compared; with more of them none is the one that was meant.
-const CANDIDATES: usize = 64;
+const CANDIDATES: usize = 16;
 
 /// On a server many services listen; the one that was meant is one that nobody else asks, and whose socket is called
 /// most alike.

@@ -7,9 +7,10 @@ use crate::read::host::inventory::Inventory;
 use crate::read::host::server::Server;
 use crate::read::host::service::Running;
 use crate::site::Site;
-use crate::site::listener::{Endpoint, Listener};
-use crate::site::machine::{Folder, HostPort, MachineId};
+use crate::site::listener::{Endpoint, Listener, Protocol};
+use crate::site::machine::{Folder, HostPort, Machine, MachineId};
 use crate::site::proxy::{Hop, Host, Target, To};
+use crate::site::reach::understands;
 use crate::site::sockets::normal;
 use crate::source::Text;
 
@@ -20,29 +21,59 @@ enum Address {
     Path(String),
 }
 
+/// What the services speak that nobody asks.
+#[derive(Default)]
+struct Idle(Vec<Vec<Option<Protocol>>>);
+
+impl Idle {
+    /// Each of these hops may have been meant for a service of its own.
+    fn suffice_for(mut self, hops: impl Iterator<Item = Protocol>) -> bool {
+        for (count, spoken) in hops.enumerate() {
+            let fits = |one: &Vec<Option<Protocol>>| one.iter().any(|protocol| understands(spoken, *protocol));
+            if count >= MANY_MISSING {
+                return false;
+            }
+            match self.0.iter().position(fits) {
+                Some(at) => drop(self.0.swap_remove(at)),
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+/// With more targets that nobody serves, the services are kept elsewhere.
+const MANY_MISSING: usize = 100;
+
 pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory: Inventory) {
     let asked = asked(site, host);
     let published = published(site, host);
     let mut known: BTreeSet<Address> = BTreeSet::new();
-    let mut idle = 0;
+    let mut idle = Idle::default();
     let mut runs_apps = false;
     let mut open = inventory.open.take();
     for running in &mut inventory.running {
         let addresses: Vec<Address> = running.listeners.iter().map(address).collect();
         let is_app = running.service.proxies.is_empty();
-        running.service.asked = addresses.iter().any(|address| asked.contains(address) && !known.contains(address));
+        running.service.asked = addresses.iter().any(|address| asked.contains_key(address) && !known.contains(address));
         if is_app && running.open.is_none() && !addresses.is_empty() {
             runs_apps = true;
-            idle += usize::from(!running.service.asked);
+            if !running.service.asked && running.service.enabled != Some(false) {
+                idle.0.push(running.listeners.iter().map(|listener| listener.protocol).collect());
+            }
         }
         open = open.or_else(|| running.open.clone());
         known.extend(addresses);
     }
-    let missing = asked.iter().filter(|it| !known.contains(it) && !is_published(it, &published)).count();
-    // A repository may hold the proxy's configs and a few of the units only.
-    let is_partial = !server.is_whole && missing > idle;
+    let missing = asked.iter().filter(|(it, _)| !known.contains(it) && !is_published(it, &published));
+    // A repository may hold the proxy's configs and a few of the units only: then more is asked for than stands idle.
+    let is_partial = !server.is_whole && !idle.suffice_for(missing.map(|(_, protocol)| *protocol));
     if is_partial {
         open.get_or_insert_with(|| "only a part of the server is in the files".to_owned());
+    }
+    let unclear = |machine: &Machine| machine.published.iter().any(|port| port.host == HostPort::Unknown);
+    if host == MachineId(0) && site.machines.iter().any(unclear) {
+        open.get_or_insert_with(|| "which port a container takes on the host is not visible".to_owned());
     }
     if !runs_apps {
         open.get_or_insert_with(|| "what else runs on the host is not visible".to_owned());
@@ -53,7 +84,7 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
     machine.daemons = inventory.daemons;
     machine.folders = made_at_boot(server);
     machine.may_have_links = !server.is_whole;
-    machine.real_paths = real_paths(server, asked.iter().chain(&known));
+    machine.real_paths = real_paths(server, asked.keys().chain(&known));
     machine.listening.open = open;
     let mut backends = Vec::new();
     for mut running in inventory.running {
@@ -95,15 +126,16 @@ fn real_paths<'a>(server: &Server<'_>, addresses: impl Iterator<Item = &'a Addre
 }
 
 /// What the machine's proxies ask of the machine itself.
-fn asked(site: &Site, host: MachineId) -> BTreeSet<Address> {
-    let mut asked = BTreeSet::new();
+fn asked(site: &Site, host: MachineId) -> BTreeMap<Address, Protocol> {
+    let mut asked = BTreeMap::new();
     let of_host = |hop: &&Hop| site.proxy(hop.proxy).machine == Some(host);
     for hop in site.hops.iter().filter(of_host) {
         match &hop.to {
-            To::Target(target) => asked.extend(own(target)),
+            To::Target(target) => asked.extend(own(target).map(|address| (address, hop.protocol.value))),
             To::Group(group) => {
                 let servers = site.groups[*group].servers.iter().filter(|server| server.down.is_none());
-                asked.extend(servers.filter_map(|server| own(server.to.as_ref().ok()?)));
+                let addresses = servers.filter_map(|server| own(server.to.as_ref().ok()?));
+                asked.extend(addresses.map(|address| (address, hop.protocol.value)));
             }
             To::Malformed(_) | To::NoGroup(_) | To::Unknown(_) => {}
         }
@@ -153,13 +185,13 @@ fn sealed(running: &[Running]) -> Vec<String> {
     if !pools.is_empty() && pools.iter().all(|it| it.open.is_none()) {
         sealed.extend(["/run/php".to_owned(), "/run/php-fpm".to_owned()]);
     }
+    let mut users: BTreeMap<&str, usize> = BTreeMap::new();
+    for folder in running.iter().flat_map(|it| &it.folders) {
+        *users.entry(&folder.path).or_default() += 1;
+    }
     for one in running.iter().filter(|it| it.open.is_none() && !it.listeners.is_empty()) {
-        for folder in &one.folders {
-            let users = running.iter().filter(|it| it.folders.iter().any(|other| other.path == folder.path)).take(2);
-            if users.count() == 1 {
-                sealed.push(folder.path.clone());
-            }
-        }
+        let alone = one.folders.iter().filter(|folder| users.get(folder.path.as_str()) == Some(&1));
+        sealed.extend(alone.map(|folder| folder.path.clone()));
     }
     sealed
 }

@@ -84,6 +84,10 @@ fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
         let mut running = unseen(&unit, text.span(0..0));
         run(server, &mut running, &["php-fpm", "--nodaemonize", "--fpm-config", &main], "/", &Identity::root());
         running.has_pools = true;
+        let find = |path: &str| server.find(path);
+        if units::load(&server.files, &find, &unit).is_some_and(|unit| service::changes_access(&unit)) {
+            running.listeners.iter_mut().for_each(|listener| listener.access = None);
+        }
         inventory.running.push(running);
     }
 }
@@ -159,6 +163,17 @@ fn supervisor(server: &Server<'_>, inventory: &mut Inventory) {
     inventory.running.push(running);
 }
 
+/// Folders of other programs that start services: quadlets, runit, s6, user managers that run without a login.
+const OTHER_MANAGERS: [&str; 7] = [
+    "/etc/containers/systemd",
+    "/etc/service",
+    "/service",
+    "/etc/runit/runsvdir/default",
+    "/etc/s6",
+    "/etc/xinetd.d",
+    "/var/lib/systemd/linger",
+];
+
 /// Scripts that start something at boot and that are not followed.
 fn scripts(server: &Server<'_>, inventory: &mut Inventory) {
     let idle = |line: &&str| !line.is_empty() && !line.starts_with('#') && !line.starts_with("exit");
@@ -177,6 +192,17 @@ fn scripts(server: &Server<'_>, inventory: &mut Inventory) {
             && at_boot(&text)
         {
             inventory.open.get_or_insert_with(|| format!("`{path}` starts something at boot"));
+        }
+    }
+    for folder in OTHER_MANAGERS {
+        if !server.list(folder).names.is_empty() {
+            inventory.open.get_or_insert_with(|| format!("what stands in `{folder}` is not followed"));
+        }
+    }
+    for home in server.list("/home").names.iter().map(|name| format!("/home/{name}")).chain(["/root".to_owned()]) {
+        let folder = format!("{home}/.config/systemd/user");
+        if !server.list(&folder).names.is_empty() {
+            inventory.open.get_or_insert_with(|| format!("what `{folder}` starts is not followed"));
         }
     }
     for folder in ["/etc/rc2.d", "/etc/rc3.d", "/etc/rc5.d"] {

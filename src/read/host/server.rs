@@ -12,7 +12,8 @@ pub struct Server<'s> {
     pub files: MachineFiles<'s>,
     /// The tree holds all of the system, and not only what people keep in a repository.
     pub is_whole: bool,
-    opened: RefCell<BTreeSet<FileId>>,
+    /// In the order in which they were looked into.
+    opened: RefCell<Vec<FileId>>,
 }
 
 /// What only a whole system has.
@@ -97,8 +98,19 @@ impl<'s> Server<'s> {
         }
     }
 
+    /// How many files have been looked into.
+    pub fn count_opened(&self) -> usize {
+        self.opened.borrow().len()
+    }
+
+    /// The texts that were looked into since then.
+    pub fn any_opened_since(&self, count: usize, is_meant: impl Fn(&str) -> bool) -> bool {
+        let opened = self.opened.borrow();
+        opened.iter().skip(count).any(|file| is_meant(&self.sources().get(*file).text))
+    }
+
     /// The files that were looked into.
     pub fn opened(self) -> BTreeSet<FileId> {
-        self.opened.into_inner()
+        self.opened.into_inner().into_iter().collect()
     }
 }

@@ -97,9 +97,14 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
         running.open = Some(format!("`{}` runs below `{}`", unit.name, root.as_str()));
         return running;
     }
+    let before = server.count_opened();
     let environment = Environment::of(server, unit);
     for start in &starts {
         follow(server, unit, &environment, &identity, start, &mut running);
+    }
+    if changes_access(unit) || server.any_opened_since(before, access::may_change) {
+        running.folders.clear();
+        running.listeners.iter_mut().for_each(|listener| listener.access = None);
     }
     if unit.switched_on("Service", "PrivateNetwork").is_some() {
         // Its loopback is its own.
@@ -168,6 +173,13 @@ pub fn run_command(
     for process in &started.processes {
         add_started(process, &surroundings, identity, running);
     }
+}
+
+/// The commands around the start change who may use its files.
+pub fn changes_access(unit: &Unit) -> bool {
+    ["ExecStartPre", "ExecStart", "ExecStartPost"]
+        .iter()
+        .any(|key| unit.values("Service", key).iter().any(|command| access::may_change(command.as_str())))
 }
 
 /// Adds a process to what a service leaves running.

@@ -26,6 +26,13 @@ pub fn is_root(user: &str) -> bool {
     matches!(user, "root" | "0")
 }
 
+/// Scripts, hooks and code with one of these may change who may use a socket after it was made.
+const CHANGES: &[&str] = &["chmod ", "chmod(", "chown ", "chown(", "chgrp ", "setfacl"];
+
+pub fn may_change(text: &str) -> bool {
+    CHANGES.iter().any(|change| text.contains(change))
+}
+
 /// Puts in the owner, the group and the mode that the program itself leaves open. Only where it is known what the program
 /// does with its sockets.
 pub fn complete(listener: &mut Listener, process: &Process, identity: &Identity) {
