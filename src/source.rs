@@ -341,30 +341,27 @@ pub struct Sources {
 impl Sources {
     /// Adds a file with its text; the folders above it come to exist with it.
     pub fn add(&mut self, path: &str, text: impl Into<Arc<str>>) -> FileId {
+        let id = self.push(path, text.into());
+        self.add_entry(path, Entry::File(FileState::Read(id)));
+        id
+    }
+
+    fn push(&mut self, path: &str, text: Arc<str>) -> FileId {
         let id = FileId(self.files.len() as u32);
         self.files.push(Source {
             path: path.to_owned(),
-            text: text.into(),
+            text,
             altered: None,
             executable: None,
             lines: OnceLock::new(),
             ascii: OnceLock::new(),
         });
-        self.add_entry(path, Entry::File(FileState::Read(id)));
         id
     }
 
     /// Adds a table of sockets, which is no part of the folder. Its path is for people, and taken as it is.
     pub fn add_sockets(&mut self, path: &str, text: impl Into<Arc<str>>) -> FileId {
-        let id = FileId(self.files.len() as u32);
-        self.files.push(Source {
-            path: path.to_owned(),
-            text: text.into(),
-            altered: None,
-            executable: None,
-            lines: OnceLock::new(),
-            ascii: OnceLock::new(),
-        });
+        let id = self.push(path, text.into());
         self.told.sockets.push(id);
         id
     }

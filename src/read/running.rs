@@ -105,33 +105,38 @@ enum Main {
 
 /// The main file of an nginx: `-c`, relative to `-p`, else where the image has one.
 fn main_file(container: &Container<'_>, process: &Process) -> Main {
-    let value = |flag: &str| {
-        let mut words = process.arguments.iter();
-        while let Some(word) = words.next() {
-            if word.as_str() == flag {
-                return words.next().map(|word| word.as_str().to_owned());
-            }
-            if let Some(glued) = word.as_str().strip_prefix(flag).filter(|rest| !rest.is_empty()) {
-                return Some(glued.to_owned());
-            }
-        }
-        None
-    };
-    let prefix = value("-p").map(|prefix| join(&process.directory, &prefix));
-    if let Some(file) = value("-c") {
-        let path = join(prefix.as_deref().unwrap_or("/etc/nginx"), &file);
-        return match container.files.find(&path) {
-            Found::File(text) => Main::Seen(text, path),
-            _ => Main::Hidden,
-        };
-    }
-    if let Some(prefix) = prefix {
-        let path = join(&prefix, "conf/nginx.conf");
-        if let Found::File(text) = container.files.find(&path) {
-            return Main::Seen(text, path);
+    if let Some(path) = named_main(process) {
+        match container.files.find(&path) {
+            Found::File(text) => return Main::Seen(text, path),
+            _ if flag_value(process, "-c").is_some() => return Main::Hidden,
+            _ => {}
         }
     }
     main_of(&container.files).map_or(Main::Hidden, |(text, path)| Main::Seen(text, path))
+}
+
+/// The main file that an nginx is told to read: `-c FILE`, relative to `-p FOLDER`, else `conf/nginx.conf` in that folder
+/// (nginx.org/en/docs/switches.html). `None`: the one that it was built with.
+pub fn named_main(process: &Process) -> Option<String> {
+    let prefix = flag_value(process, "-p").map(|prefix| join(&process.directory, &prefix));
+    match flag_value(process, "-c") {
+        Some(file) => Some(join(prefix.as_deref().unwrap_or("/etc/nginx"), &file)),
+        None => prefix.map(|prefix| join(&prefix, "conf/nginx.conf")),
+    }
+}
+
+/// The value of a flag, behind it or glued to it.
+fn flag_value(process: &Process, flag: &str) -> Option<String> {
+    let mut words = process.arguments.iter();
+    while let Some(word) = words.next() {
+        if word.as_str() == flag {
+            return words.next().map(|word| word.as_str().to_owned());
+        }
+        if let Some(glued) = word.as_str().strip_prefix(flag).filter(|rest| !rest.is_empty()) {
+            return Some(glued.to_owned());
+        }
+    }
+    None
 }
 
 fn main_of(files: &MachineFiles<'_>) -> Option<(Text, String)> {

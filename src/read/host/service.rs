@@ -9,6 +9,7 @@ use crate::read::host::units::Unit;
 use crate::read::host::words;
 use crate::read::process::access::{self, Identity};
 use crate::read::process::{self, Process, Start};
+use crate::read::running::named_main;
 use crate::read::surroundings::Surroundings;
 use crate::site::backend::Backend;
 use crate::site::listener::{Endpoint, Listener};
@@ -186,7 +187,7 @@ pub fn changes_access(unit: &Unit) -> bool {
 pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity: &Identity, running: &mut Running) {
     let reader = process.program.and_then(|program| program.reader.as_deref());
     if reader == Some("nginx") {
-        running.nginx.push(NginxStart { main: nginx_main(process) });
+        running.nginx.push(NginxStart { main: named_main(process) });
         return;
     }
     let listening = process::listening::listening(process, surroundings);
@@ -208,28 +209,6 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
     }
     running.backends.extend(found);
     running.open = running.open.take().or(listening.open);
-}
-
-/// `-c FILE`, relative to `-p FOLDER`, else `conf/nginx.conf` beside the `sbin` that the program lies in.
-fn nginx_main(process: &Process) -> Option<String> {
-    let option = |flag: &str| {
-        let mut words = process.arguments.iter();
-        while let Some(word) = words.next() {
-            if word.as_str() == flag {
-                return words.next().map(|word| word.as_str().to_owned());
-            }
-            if let Some(glued) = word.as_str().strip_prefix(flag).filter(|rest| !rest.is_empty()) {
-                return Some(glued.to_owned());
-            }
-        }
-        None
-    };
-    let prefix = option("-p").map(|prefix| absolute(&process.directory, &prefix));
-    match (option("-c"), prefix) {
-        (Some(file), prefix) => Some(absolute(prefix.as_deref().unwrap_or("/etc/nginx"), &file)),
-        (None, Some(prefix)) => Some(absolute(&prefix, "conf/nginx.conf")),
-        (None, None) => None,
-    }
 }
 
 fn home_of(server: &Server<'_>, user: &str) -> String {
