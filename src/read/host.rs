@@ -156,6 +156,7 @@ pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str, host: MachineId) -> 
     packaged::add(&server, &mut inventory);
     pm2::add(&server, &mut inventory);
     let mut trees_read = proxies(site, trees, &server, host, &mut inventory);
+    packaged::add_web_servers(&server, &mut inventory);
     fill::fill(site, &server, host, inventory);
     trees_read.dedup_by(|left, right| Arc::ptr_eq(left, right));
     Reading { trees: trees_read, opened: server.opened() }

@@ -11,6 +11,7 @@ pub mod moved;
 pub mod pm2;
 pub mod settings;
 pub mod unwrap;
+pub mod web_server;
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::read::host::packaged;
 use crate::read::host::quiet::{self, Known};
 use crate::read::host::server::Server;
 use crate::read::host::service::{self, Running};
@@ -18,6 +19,8 @@ pub struct Inventory {
     pub daemons: Option<String>,
     /// The settings of the nginx unit, when only drop-ins of it are in the tree or it starts nothing itself.
     pub names: BTreeSet<String>,
+    /// The tree shows which units are enabled.
+    pub has_links: bool,
 }
 
 const ADMINISTRATOR: &str = "/etc/systemd/system";
@@ -30,6 +33,7 @@ pub fn read(server: &Server<'_>) -> Inventory {
     let find = |path: &str| server.find(path);
     let links = links(server);
     let has_links = !links.is_empty();
+    inventory.has_links = has_links;
     let own = server.list(ADMINISTRATOR).names;
     let mut wanted: BTreeMap<String, Option<bool>> = BTreeMap::new();
     for name in &links {
@@ -54,7 +58,7 @@ pub fn read(server: &Server<'_>) -> Inventory {
         }
         let Some(unit) = units::load(&server.files, &find, &name).filter(|unit| unit.has_file || enabled.is_some())
         else {
-            inventory.not_seen(&name, enabled);
+            inventory.not_seen(server, &name, enabled);
             continue;
         };
         let enabled = enabled.or_else(|| state(server, &unit, has_links));
@@ -65,7 +69,7 @@ pub fn read(server: &Server<'_>) -> Inventory {
             continue;
         }
         if !unit.has_file {
-            inventory.not_seen(&name, enabled);
+            inventory.not_seen(server, &name, enabled);
             continue;
         }
         let socket = sockets.iter().find(|socket| socket.service == name);
@@ -84,8 +88,10 @@ pub fn read(server: &Server<'_>) -> Inventory {
 
 impl Inventory {
     /// A unit that is started and not in the tree. What packages are known to bring is looked for elsewhere.
-    fn not_seen(&mut self, name: &str, enabled: Option<bool>) {
-        let packaged = ["nginx.service", "openresty.service"].contains(&name) || is_php_fpm(name);
+    fn not_seen(&mut self, server: &Server<'_>, name: &str, enabled: Option<bool>) {
+        let stem = name.strip_suffix(".service").unwrap_or(name);
+        let packaged =
+            ["nginx", "openresty"].contains(&stem) || is_php_fpm(name) || packaged::web_server(server, stem).is_some();
         if enabled == Some(true) && !packaged && name.ends_with(".service") {
             self.open.get_or_insert_with(|| format!("`{name}` is enabled, and what it starts is not in the tree"));
         }
@@ -128,10 +134,17 @@ fn links(server: &Server<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for folder in server.list(ADMINISTRATOR).names {
         if folder.ends_with(".wants") || folder.ends_with(".requires") {
-            names.extend(server.list(&format!("{ADMINISTRATOR}/{folder}")).names);
+            names.extend(entries(server, &format!("{ADMINISTRATOR}/{folder}")));
         }
     }
     names
+}
+
+/// The names in a folder, also those of links to units that packages bring and that are not in the tree.
+fn entries(server: &Server<'_>, folder: &str) -> Vec<String> {
+    let Some(below) = server.below(folder.trim_start_matches('/')) else { return Vec::new() };
+    let names = server.sources().below(&below).filter_map(|(path, _)| path.strip_prefix(below.as_str()));
+    names.map(|name| name.trim_start_matches('/')).filter(|name| !name.contains('/')).map(str::to_owned).collect()
 }
 
 /// Whether a unit without a link is started at boot. `has_links`: the tree shows which units are enabled.

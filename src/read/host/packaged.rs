@@ -1,5 +1,5 @@
-//! What packages start by themselves when the tree holds no unit of theirs: php-fpm, uwsgi, supervisor; and the old ways
-//! to start something at boot.
+//! What packages start by themselves when the tree holds no unit of theirs: php-fpm, uwsgi, supervisor, other web servers;
+//! and the old ways to start something at boot.
 
 use crate::read::host::inventory::{Inventory, is_php_fpm};
 use crate::read::host::quiet;
@@ -8,6 +8,7 @@ use crate::read::host::service::{self, Running, run_command};
 use crate::read::host::units;
 use crate::read::process::Start;
 use crate::read::process::access::Identity;
+use crate::read::process::web_server;
 use crate::read::surroundings::Found;
 use crate::site::listener::{Endpoint, Evidence, Listener, Protocol, SocketAccess};
 use crate::site::machine::Service;
@@ -163,6 +164,47 @@ fn supervisor(server: &Server<'_>, inventory: &mut Inventory) {
     inventory.running.push(running);
 }
 
+/// The main file of a web server whose package starts it, by the name of its unit.
+pub fn web_server(server: &Server<'_>, unit: &str) -> Option<(&'static str, Text)> {
+    let (_, mains) = web_server::packaged().into_iter().find(|(name, _)| *name == unit)?;
+    mains.iter().find_map(|main| Some((*main, server.text(main)?)))
+}
+
+/// Adds Apache, HAProxy and Caddy where their packages have laid them out and no unit of the tree has started them.
+///
+/// Where the tree does not show what is enabled, one that wants a port of another service is a leftover.
+pub fn add_web_servers(server: &Server<'_>, inventory: &mut Inventory) {
+    for (name, _) in web_server::packaged() {
+        let Some((main, text)) = web_server(server, name) else { continue };
+        let unit = format!("{name}.service");
+        let place = text.span(0..0);
+        let is_started = |running: &Running| running.service.name == unit || running.service.place == place;
+        let is_enabled = inventory.names.contains(&unit) || server.list(RUN_LEVEL).names.iter().any(|it| it == name);
+        if inventory.running.iter().any(is_started) || (inventory.has_links && !is_enabled) {
+            continue;
+        }
+        let mut running = unseen(&unit, place);
+        let flag = if name == "caddy" { "--config" } else { "-f" };
+        run(server, &mut running, &[name, flag, main], "/", &Identity::root());
+        let is_taken = |endpoint: &Endpoint| {
+            inventory.running.iter().flat_map(|other| &other.listeners).any(|other| is_rival(&other.endpoint, endpoint))
+        };
+        if is_enabled || !running.listeners.iter().any(|listener| is_taken(&listener.endpoint)) {
+            inventory.running.push(running);
+        }
+    }
+}
+
+fn is_rival(one: &Endpoint, other: &Endpoint) -> bool {
+    match (one, other) {
+        (Endpoint::Tcp { port, .. }, Endpoint::Tcp { port: other, .. }) => port == other,
+        _ => one == other,
+    }
+}
+
+/// The services that OpenRC starts.
+const RUN_LEVEL: &str = "/etc/runlevels/default";
+
 /// Folders of other programs that start services: quadlets, runit, s6, user managers that run without a login.
 const OTHER_MANAGERS: [&str; 7] = [
     "/etc/containers/systemd",
@@ -212,19 +254,21 @@ fn scripts(server: &Server<'_>, inventory: &mut Inventory) {
             else {
                 continue;
             };
-            not_followed(inventory, name);
+            not_followed(server, inventory, name);
         }
     }
-    for name in server.list("/etc/runlevels/default").names {
-        not_followed(inventory, &name);
+    for name in server.list(RUN_LEVEL).names {
+        not_followed(server, inventory, &name);
     }
 }
 
 /// A service that an old kind of script starts.
-fn not_followed(inventory: &mut Inventory, name: &str) {
+fn not_followed(server: &Server<'_>, inventory: &mut Inventory, name: &str) {
     let unit = format!("{name}.service");
-    let is_read =
-        inventory.names.contains(&unit) || is_php_fpm(name) || matches!(name, "nginx" | "supervisor" | "uwsgi");
+    let is_read = inventory.names.contains(&unit)
+        || is_php_fpm(name)
+        || matches!(name, "nginx" | "supervisor" | "uwsgi")
+        || web_server(server, name).is_some();
     match quiet::known(name) {
         _ if is_read => {}
         Some(quiet::Known::Quiet) => {}

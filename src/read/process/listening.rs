@@ -9,6 +9,7 @@ use crate::read::catalogue::program::{Meaning, Program};
 use crate::read::process::address;
 use crate::read::process::flags::Given;
 use crate::read::process::judged::Judged;
+use crate::read::process::web_server;
 use crate::read::process::{Process, Started};
 use crate::read::surroundings::{Found, Surroundings};
 use crate::site::listener::{Bind, Endpoint, Evidence, Listening};
@@ -67,7 +68,9 @@ fn unconditional(process: &Process, surroundings: &Surroundings) -> Listening {
         {
             return php_fpm::listening(&pools);
         }
-        return Listening::open(format!("where `{}` listens stands in its {reader} configuration", process.name));
+        return web_server::listening(process, program, surroundings).unwrap_or_else(|| {
+            Listening::open(format!("where `{}` listens stands in its {reader} configuration", process.name))
+        });
     }
     let mut result = Listening { listeners: Vec::new(), open: None };
     let Some(first) = &program.listen else {

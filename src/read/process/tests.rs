@@ -1,5 +1,7 @@
 //! Start commands and where they listen, told in small machines.
 
+mod web_servers;
+
 use std::collections::BTreeMap;
 
 use crate::read::catalogue::program::{Amount, Program};
