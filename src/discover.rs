@@ -198,7 +198,9 @@ impl Snapshot {
                 ups > depth
             }
         };
-        let is_missed = !self.sources.told.is_server || server::is_missed(path);
+        // What packages bring is not part of what people keep of a server.
+        let is_packaged = ["/lib/systemd/", "/usr/lib/systemd/"].iter().any(|folder| says.starts_with(folder));
+        let is_missed = !is_packaged && (!self.sources.told.is_server || server::is_missed(path));
         if leads_out && is_missed && names::read_at_once(path).is_some() {
             let reason = format!("a link to `{says}`, which is not in the folder that is checked");
             self.not_read(path, &reason);

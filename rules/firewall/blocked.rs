@@ -49,6 +49,9 @@ fn check(site: &Site, findings: &mut Findings) {
             (_, "ufw") => {
                 format!("`ufw allow from 172.16.0.0/12 to any port {port} proto tcp` lets Docker's networks in")
             }
+            (_, "firewalld") => {
+                format!("let port {port}/tcp into this zone: `firewall-cmd --permanent --zone … --add-port {port}/tcp`")
+            }
             _ => {
                 format!("accept TCP port {port} from Docker's networks, 172.16.0.0/12 unless they are set up otherwise")
             }

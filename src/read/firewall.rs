@@ -1,8 +1,7 @@
-//! Firewalls of the host: what ufw and saved rules of iptables and nft let in, and what scripts of the tree tell them.
-//!
-//! firewalld is not read: Docker puts its bridges into a zone of firewalld that accepts everything, and firewalld
-//! always accepts what the host sends to itself (docs.docker.com/engine/network/firewall-iptables).
+//! Firewalls of the host: what ufw, firewalld and saved rules of iptables and nft let in, and what scripts of the tree
+//! tell them.
 
+mod firewalld;
 mod iptables;
 mod nft;
 mod script;
@@ -25,6 +24,7 @@ pub fn read(site: &mut Site, sources: &Sources, roots: &[String]) {
     let mut firewalls: Vec<Firewall> = Vec::new();
     for root in roots {
         firewalls.extend(ufw::read(sources, root));
+        firewalls.extend(firewalld::read(sources, root));
     }
     let mut scripts: Vec<Text> = Vec::new();
     for (path, entry) in sources.below("") {

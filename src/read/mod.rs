@@ -87,6 +87,12 @@ pub fn read(sources: &Sources) -> Reading {
     }
     unit_troubles::read(&mut site, sources);
     firewall::read(&mut site, sources, &roots::roots(sources, &|_| false));
+    for firewall in &site.firewalls {
+        let rules = firewall.rules.iter().map(|rule| rule.place.file);
+        for file in rules.chain([firewall.policy.span.file]) {
+            coverage.add(sources, file, "firewall");
+        }
+    }
     nginx_trees.extend(stand_alone::read(&mut site, &trees, &candidates));
     for file in trees.used() {
         if let Some(language) = trees.foreign(file) {
