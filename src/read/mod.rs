@@ -35,14 +35,14 @@ pub mod unit_troubles;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::thread;
 
 use crate::coverage::{FileCoverage, Read};
 use crate::read::catalogue::image::reference;
 use crate::read::compose::model::Project;
 use crate::read::image::Base;
 use crate::read::process::listening;
-use crate::read::trees::Trees;
+use crate::read::side_by_side::both;
+use crate::read::trees::{Trees, WORTH_A_THREAD};
 use crate::read::troubles::FileNames;
 use crate::site::Site;
 use crate::site::machine::MachineId;
@@ -65,13 +65,9 @@ pub fn read(sources: &Sources) -> Reading {
         return Reading { site, files: Vec::new() };
     }
     let candidates = stand_alone::candidates(sources);
-    // Compose files and nginx configs are parsed side by side.
-    let (projects, trees) = thread::scope(|scope| {
-        let projects = scope.spawn(|| compose::projects(sources));
-        let trees = Trees::parse_ahead(sources, &candidates);
-        (projects.join(), trees)
-    });
-    let projects = projects.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let is_much = sources.files().map(|(_, source)| source.text.len()).sum::<usize>() > WORTH_A_THREAD;
+    let parse_nginx = || Trees::parse_ahead(sources, &candidates);
+    let (projects, trees) = both(is_much, || compose::projects(sources), parse_nginx);
     let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &projects);
     let servers = roots::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file)));
     for (number, root) in servers.into_iter().enumerate() {

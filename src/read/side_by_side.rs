@@ -1,6 +1,7 @@
 //! Work that falls into many independent parts, on several threads.
 
 use std::panic::resume_unwind;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -10,8 +11,9 @@ const THREADS: usize = 8;
 /// What `work` makes of each number below `count`, in the order of the numbers. Up to `few` of them are not worth a
 /// second thread.
 pub fn side_by_side<T: Send>(count: usize, few: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let threads = thread::available_parallelism().map_or(1, |threads| threads.get().min(THREADS)).min(count);
-    if count <= few || threads < 2 {
+    // How many threads there are is asked of several files of the system, so only where it matters.
+    let threads = if count <= few { 1 } else { threads().min(count) };
+    if threads < 2 {
         return (0..count).map(work).collect();
     }
     let next = AtomicUsize::new(0);
@@ -37,9 +39,26 @@ pub fn side_by_side<T: Send>(count: usize, few: usize, work: impl Fn(usize) -> T
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// What two pieces of work make, on two threads when `is_worth_it`.
+pub fn both<F: Send, S>(is_worth_it: bool, first: impl FnOnce() -> F + Send, second: impl FnOnce() -> S) -> (F, S) {
+    if !is_worth_it {
+        return (first(), second());
+    }
+    thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        (first.join().unwrap_or_else(|panic| resume_unwind(panic)), second)
+    })
+}
+
+fn threads() -> usize {
+    static AVAILABLE: OnceLock<usize> = OnceLock::new();
+    *AVAILABLE.get_or_init(|| thread::available_parallelism().map_or(1, |threads| threads.get().min(THREADS)))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::side_by_side;
+    use super::{both, side_by_side};
 
     #[test]
     fn results_stand_in_their_order() {
@@ -47,5 +66,6 @@ mod tests {
         assert_eq!(side_by_side(1000, 10, |number| number * 2), wanted);
         assert_eq!(side_by_side(1000, 1000, |number| number * 2), wanted);
         assert!(side_by_side(0, 0, |number| number).is_empty());
+        assert_eq!(both(true, || 1, || 2), both(false, || 1, || 2));
     }
 }

@@ -9,7 +9,7 @@ use crate::source::{FileId, Sources, Text};
 use crate::syntax::nginx::{self, Tree};
 
 /// Less text than this is parsed before a second thread would have started.
-const WORTH_A_THREAD: usize = 128 * 1024;
+pub const WORTH_A_THREAD: usize = 128 * 1024;
 
 pub struct Trees<'s> {
     sources: &'s Sources,

@@ -1,95 +1,64 @@
-//! A data file whose entries are parsed when somebody asks for them, since a run needs a handful of some hundreds.
+//! The entries of a data file, each parsed when somebody asks for it, since a run needs a handful of some hundreds.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
 
-/// The entries of one YAML file: a mapping from headings to values. A heading is a list of names or patterns,
-/// separated by commas, alone on its line; its value is indented below it.
-pub struct Entries<T> {
-    entries: Vec<Entry<T>>,
-    by_first_word: OnceLock<FirstWords>,
-}
-
-/// Names with the number of their entry, found by their first word.
-#[derive(Default)]
-struct FirstWords {
-    plain: HashMap<&'static str, Vec<(usize, &'static str)>>,
-    patterns: Vec<(usize, &'static str)>,
+/// The entries of one file in their order. `build.rs` makes it from YAML: a mapping from headings to values, in which a
+/// heading is a list of names or patterns, separated by commas.
+pub struct Entries<T: 'static> {
+    pub entries: &'static [Entry<T>],
+    /// Names that begin with a plain word, sorted by it: the number of the entry and of the name in it.
+    pub plain: &'static [(usize, usize)],
+    /// Names that begin with a pattern, in their order.
+    pub patterns: &'static [(usize, usize)],
 }
 
 pub struct Entry<T> {
     /// The names of the heading, in their order.
-    pub names: Vec<&'static str>,
-    body: &'static str,
-    value: OnceLock<Option<T>>,
+    pub names: &'static [&'static str],
+    json: &'static str,
+    /// In a box, so that entries that nobody asks for take no room.
+    value: OnceLock<Option<Box<T>>>,
 }
 
-impl<T: DeserializeOwned> Entries<T> {
-    /// Finds the headings; nothing is parsed yet.
-    pub fn index(yaml: &'static str) -> Entries<T> {
-        let mut entries: Vec<Entry<T>> = Vec::new();
-        let mut body_start = 0;
-        let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', yaml.as_bytes()).map(|at| at + 1));
-        for start in starts {
-            // Most lines are indented: the bodies of the entries.
-            if matches!(yaml.as_bytes().get(start), None | Some(b' ' | b'#' | b'\n')) {
-                continue;
-            }
-            let end = memchr::memchr(b'\n', &yaml.as_bytes()[start..]).map_or(yaml.len(), |length| start + length);
-            let Some(heading) = heading(&yaml[start..end]) else { continue };
-            if let Some(last) = entries.last_mut() {
-                last.body = &yaml[body_start..start];
-            }
-            let names = heading.split(',').map(str::trim).collect();
-            entries.push(Entry { names, body: "", value: OnceLock::new() });
-            body_start = end;
-        }
-        if let Some(last) = entries.last_mut() {
-            last.body = &yaml[body_start..];
-        }
-        Entries { entries, by_first_word: OnceLock::new() }
-    }
-
+impl<T> Entries<T> {
     /// The names that begin with this word, then those whose first word is a pattern; each with its entry.
-    pub fn named(&self, first: &str) -> impl Iterator<Item = (&'static str, &Entry<T>)> {
-        let words = self.by_first_word.get_or_init(|| {
-            let mut words = FirstWords::default();
-            let names = self.entries.iter().enumerate();
-            for (number, name) in names.flat_map(|(number, entry)| entry.names.iter().map(move |name| (number, *name)))
-            {
-                match name.split(' ').next().unwrap_or(name) {
-                    start if start.contains('*') => words.patterns.push((number, name)),
-                    start => words.plain.entry(start).or_default().push((number, name)),
-                }
-            }
-            words
-        });
-        let plain = words.plain.get(first).into_iter().flatten();
-        plain.chain(&words.patterns).map(|(number, name)| (*name, &self.entries[*number]))
+    pub fn named(&self, first: &str) -> impl Iterator<Item = (&'static str, &'static Entry<T>)> {
+        let (entries, plain) = (self.entries, self.plain);
+        let begin = move |place: &(usize, usize)| {
+            let name = entries[place.0].names[place.1];
+            name.split(' ').next().unwrap_or(name)
+        };
+        let start = plain.partition_point(|place| begin(place) < first);
+        let count = plain[start..].iter().take_while(|place| begin(place) == first).count();
+        let places = plain[start..start + count].iter().chain(self.patterns);
+        places.map(move |(entry, name)| (entries[*entry].names[*name], &entries[*entry]))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Entry<T>> {
+    pub fn iter(&self) -> impl Iterator<Item = &'static Entry<T>> {
         self.entries.iter()
     }
 }
 
+impl<T> Entry<T> {
+    pub const fn new(names: &'static [&'static str], json: &'static str) -> Entry<T> {
+        Entry { names, json, value: OnceLock::new() }
+    }
+}
+
 impl<T: DeserializeOwned> Entry<T> {
-    /// The value; `None` for one that cannot be parsed, which the tests of the catalogue do not let happen.
+    /// The value; `None` for one that is not as its type says, which the tests of the catalogue do not let happen.
     pub fn value(&self) -> Option<&T> {
-        self.value.get_or_init(|| serde_yaml::from_str(self.body).ok()).as_ref()
+        self.value.get_or_init(|| serde_json::from_str(self.json).ok()).as_deref()
     }
 
     #[cfg(test)]
     pub fn problem(&self) -> Option<String> {
-        serde_yaml::from_str::<T>(self.body).err().map(|error| format!("{}: {error}", self.names.join(", ")))
+        let error = serde_json::from_str::<T>(self.json).err()?;
+        let before = self.json.get(..error.column().saturating_sub(1)).unwrap_or(self.json);
+        Some(format!("{}: {error}: {before} <-- here", self.names.join(", ")))
     }
-}
-
-/// The names of a line that begins an entry: it is closed by a colon.
-fn heading(line: &str) -> Option<&str> {
-    Some(line.trim_end().strip_suffix(':')?.trim_matches('"'))
 }
 
 /// Whether `text` matches `pattern`, in which `*` stands for any characters. In time proportional to the product of

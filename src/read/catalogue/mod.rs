@@ -3,8 +3,8 @@
 //! # Adding a program or an image without writing Rust
 //!
 //! Each file is a YAML mapping. The heading of an entry is the name, or several names separated by commas, in which
-//! `*` stands for any characters; it stands alone on its line, its value indented below. Entries are parsed when a
-//! site needs them, so the files may grow.
+//! `*` stands for any characters. `build.rs` puts the files into the program; an entry is parsed when a site needs it,
+//! so they may grow.
 //!
 //! - `programs.yaml`: what a command starts. A heading has one or more words: `gunicorn`, `next dev`, `rails server`;
 //!   the one with most words wins. `listen` is the protocol and the default address, `movers` what changes it,
@@ -17,7 +17,7 @@
 //! - `slow.yaml`: commands that keep a start script busy before its program listens.
 //! - `packages.yaml`: which package brings which tree and which tools ([`tree::Package`]).
 //!
-//! `cargo test catalogue` says what is wrong with an entry.
+//! The build says what is no YAML, `cargo test catalogue` what is wrong with an entry.
 
 pub mod entries;
 pub mod image;
@@ -27,43 +27,19 @@ pub mod wrapper;
 
 use std::sync::OnceLock;
 
-use crate::read::catalogue::entries::{Entries, captured, matches};
+use crate::read::catalogue::entries::{Entries, Entry, captured, matches};
 use crate::read::catalogue::image::{ImageFacts, System, reference};
 use crate::read::catalogue::program::Program;
 use crate::read::catalogue::tree::{Package, Tree};
 use crate::read::catalogue::wrapper::Wrapper;
 
-static PROGRAMS: OnceLock<Entries<Program>> = OnceLock::new();
-static WRAPPERS: OnceLock<Entries<Wrapper>> = OnceLock::new();
-static IMAGES: OnceLock<Entries<ImageFacts>> = OnceLock::new();
-static SYSTEMS: OnceLock<Entries<System>> = OnceLock::new();
-static TREES: OnceLock<Entries<Tree>> = OnceLock::new();
-static PACKAGES: OnceLock<Entries<Package>> = OnceLock::new();
-static SLOW: OnceLock<Vec<String>> = OnceLock::new();
-
-fn programs() -> &'static Entries<Program> {
-    PROGRAMS.get_or_init(|| Entries::index(include_str!("programs.yaml")))
-}
-
-fn wrappers() -> &'static Entries<Wrapper> {
-    WRAPPERS.get_or_init(|| Entries::index(include_str!("wrappers.yaml")))
-}
-
-fn images() -> &'static Entries<ImageFacts> {
-    IMAGES.get_or_init(|| Entries::index(include_str!("images.yaml")))
-}
-
-fn systems() -> &'static Entries<System> {
-    SYSTEMS.get_or_init(|| Entries::index(include_str!("systems.yaml")))
-}
-
-fn trees() -> &'static Entries<Tree> {
-    TREES.get_or_init(|| Entries::index(include_str!("trees.yaml")))
-}
-
-fn packages() -> &'static Entries<Package> {
-    PACKAGES.get_or_init(|| Entries::index(include_str!("packages.yaml")))
-}
+static PROGRAMS: Entries<Program> = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
+static WRAPPERS: Entries<Wrapper> = include!(concat!(env!("OUT_DIR"), "/wrappers.rs"));
+static IMAGES: Entries<ImageFacts> = include!(concat!(env!("OUT_DIR"), "/images.rs"));
+static SYSTEMS: Entries<System> = include!(concat!(env!("OUT_DIR"), "/systems.rs"));
+static TREES: Entries<Tree> = include!(concat!(env!("OUT_DIR"), "/trees.rs"));
+static PACKAGES: Entries<Package> = include!(concat!(env!("OUT_DIR"), "/packages.rs"));
+static SLOW: OnceLock<Vec<&str>> = OnceLock::new();
 
 /// An entry that the words of a command begin with.
 pub struct Match<T: 'static> {
@@ -74,12 +50,13 @@ pub struct Match<T: 'static> {
 
 /// The program that a command starts; the words are those behind all wrappers.
 pub fn program(words: &[&str]) -> Option<Match<Program>> {
-    find(programs(), words)
+    find(&PROGRAMS, words)
 }
 
 /// A command that takes long and ends on its own: a migration, an installation, a build.
 pub fn is_slow(words: &[&str]) -> bool {
-    let slow = SLOW.get_or_init(|| serde_yaml::from_str(include_str!("slow.yaml")).unwrap_or_default());
+    let slow =
+        SLOW.get_or_init(|| serde_json::from_str(include!(concat!(env!("OUT_DIR"), "/slow.rs"))).unwrap_or_default());
     slow.iter().any(|command| {
         let mut rest = words.iter().map(|word| word.rsplit('/').next().unwrap_or(word));
         command.split(' ').all(|wanted| rest.any(|word| word == wanted))
@@ -88,26 +65,26 @@ pub fn is_slow(words: &[&str]) -> bool {
 
 /// What flags of a program say that is not in the catalogue.
 pub fn unknown_program() -> Option<&'static Program> {
-    programs().iter().find(|entry| entry.names.contains(&"<unknown>"))?.value()
+    PROGRAMS.iter().find(|entry| entry.names.contains(&"<unknown>"))?.value()
 }
 
 /// An archive that is known to be built on Spring Boot with a web server.
 pub fn spring_boot() -> Option<&'static Program> {
-    programs().iter().find(|entry| entry.names.contains(&"<spring-boot>"))?.value()
+    PROGRAMS.iter().find(|entry| entry.names.contains(&"<spring-boot>"))?.value()
 }
 
 /// The wrapper that a command begins with.
 pub fn wrapper(words: &[&str]) -> Option<Match<Wrapper>> {
-    find(wrappers(), words)
+    find(&WRAPPERS, words)
 }
 
 /// What is known of an image, by its reference: `docker.io/library/php:8.3-fpm`.
 pub fn image(written: &str) -> Option<ImageFacts> {
     let reference = reference(written);
-    let entry = images()
+    let entry = IMAGES
         .iter()
         .find(|entry| entry.names.contains(&reference.repository))
-        .or_else(|| images().iter().find(|entry| entry.names.iter().any(|name| matches(name, reference.repository))))?;
+        .or_else(|| IMAGES.iter().find(|entry| entry.names.iter().any(|name| matches(name, reference.repository))))?;
     Some(entry.value()?.tagged(reference.tag))
 }
 
@@ -127,12 +104,12 @@ pub fn has_tool(image: &ImageFacts, tool: &str) -> Option<bool> {
 
 /// What is known of a system that images are built on, by its name in `systems.yaml`.
 pub fn system(name: &str) -> Option<&'static System> {
-    systems().iter().find(|entry| entry.names.contains(&name))?.value()
+    SYSTEMS.iter().find(|entry| entry.names.contains(&name))?.value()
 }
 
 /// A tree by its name in `trees.yaml`.
 pub fn tree(name: &str) -> Option<&'static Tree> {
-    trees().iter().find(|entry| entry.names.contains(&name))?.value()
+    TREES.iter().find(|entry| entry.names.contains(&name))?.value()
 }
 
 /// What a package brings.
@@ -153,7 +130,7 @@ pub fn package(manager: &str, name: &str) -> Installed {
     };
     let wanted = format!("{manager} {name}");
     let mut installed = Installed { trees: Vec::new(), has: vec![name.to_owned()] };
-    for entry in packages().iter() {
+    for entry in PACKAGES.iter() {
         let Some(pattern) = entry.names.iter().find(|pattern| matches(pattern, &wanted)) else { continue };
         let Some(package) = entry.value() else { continue };
         let version = captured(pattern, &wanted);
@@ -168,7 +145,7 @@ pub fn package(manager: &str, name: &str) -> Installed {
 fn find<T: serde::de::DeserializeOwned>(entries: &'static Entries<T>, words: &[&str]) -> Option<Match<T>> {
     let first = words.first()?;
     let first = first.rsplit('/').next().unwrap_or(first);
-    let mut best: Option<(usize, bool, Vec<usize>, &'static entries::Entry<T>)> = None;
+    let mut best: Option<(usize, bool, Vec<usize>, &'static Entry<T>)> = None;
     for (name, entry) in entries.named(first) {
         let mut parts = name.split(' ');
         let Some(start) = parts.next() else { continue };

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::entries::Entries;
 use super::program::Meaning;
 use super::{
-    has_tool, image, images, is_slow, package, packages, program, programs, system, systems, tree, trees, wrappers,
+    IMAGES, PACKAGES, PROGRAMS, SYSTEMS, TREES, WRAPPERS, has_tool, image, is_slow, package, program, system, tree,
 };
 use crate::read::process::address::address;
 
@@ -17,7 +17,7 @@ fn problems<T: DeserializeOwned>(entries: &'static Entries<T>, source: fn(&T) ->
         if entry.value().is_some_and(|value| source(value).is_empty()) {
             problems.push(format!("{}: no source", entry.names.join(", ")));
         }
-        for name in &entry.names {
+        for name in entry.names {
             if names.contains(name) || name.is_empty() {
                 problems.push(format!("`{name}` stands in two headings"));
             }
@@ -30,28 +30,20 @@ fn problems<T: DeserializeOwned>(entries: &'static Entries<T>, source: fn(&T) ->
 #[test]
 fn every_entry_can_be_read_and_has_a_source() {
     let all = [
-        problems(programs(), |it| &it.source),
-        problems(wrappers(), |it| &it.source),
-        problems(images(), |it| &it.source),
-        problems(systems(), |it| &it.source),
-        problems(trees(), |it| &it.source),
-        problems(packages(), |it| &it.source),
+        problems(&PROGRAMS, |it| &it.source),
+        problems(&WRAPPERS, |it| &it.source),
+        problems(&IMAGES, |it| &it.source),
+        problems(&SYSTEMS, |it| &it.source),
+        problems(&TREES, |it| &it.source),
+        problems(&PACKAGES, |it| &it.source),
     ];
     let all: Vec<String> = all.into_iter().flatten().collect();
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
 #[test]
-fn a_whole_file_is_valid_yaml() {
-    for text in [include_str!("programs.yaml"), include_str!("images.yaml"), include_str!("wrappers.yaml")] {
-        let value: serde_yaml::Value = serde_yaml::from_str(text).unwrap();
-        assert!(value.as_mapping().unwrap().len() > 2);
-    }
-}
-
-#[test]
 fn every_program_says_where_it_listens_or_why_that_is_not_known() {
-    for entry in programs().iter() {
+    for entry in PROGRAMS.iter() {
         let name = entry.names.join(", ");
         let program = entry.value().unwrap();
         let answers = [program.listen.is_some(), program.reader.is_some(), program.open.is_some()];
@@ -80,7 +72,7 @@ fn every_program_says_where_it_listens_or_why_that_is_not_known() {
 
 #[test]
 fn images_refer_to_what_exists() {
-    for entry in images().iter() {
+    for entry in IMAGES.iter() {
         let name = entry.names.join(", ");
         let facts = entry.value().unwrap();
         let variants = facts.tags.iter().map(|(_, variant)| variant);
@@ -99,11 +91,11 @@ fn images_refer_to_what_exists() {
             let known = words.is_empty()
                 || program(&words).is_some()
                 || super::wrapper(&words).is_some()
-                || programs().iter().any(|entry| entry.names.iter().any(begins));
+                || PROGRAMS.iter().any(|entry| entry.names.iter().any(begins));
             assert!(known, "{name}: `{}` is no program of the catalogue", words.join(" "));
         }
     }
-    for entry in packages().iter() {
+    for entry in PACKAGES.iter() {
         for name in &entry.value().unwrap().trees {
             assert!(tree(name).is_some(), "{}: no tree `{name}`", entry.names.join(", "));
         }

@@ -20,9 +20,12 @@ pub enum Known {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Lists {
-    quiet: Vec<String>,
-    daemons: Vec<String>,
-    containers: Vec<String>,
+    #[serde(borrow)]
+    quiet: Vec<&'static str>,
+    #[serde(borrow)]
+    daemons: Vec<&'static str>,
+    #[serde(borrow)]
+    containers: Vec<&'static str>,
 }
 
 static LISTS: OnceLock<Lists> = OnceLock::new();
@@ -30,8 +33,10 @@ static LISTS: OnceLock<Lists> = OnceLock::new();
 /// By the name of the unit, with or without its suffix.
 pub fn known(unit: &str) -> Option<Known> {
     let name = unit.strip_suffix(".service").unwrap_or(unit);
-    let lists = LISTS.get_or_init(|| serde_yaml::from_str(include_str!("quiet_units.yaml")).unwrap_or_default());
-    let is_in = |list: &[String]| list.iter().any(|pattern| matches(pattern, name));
+    let lists = LISTS.get_or_init(|| {
+        serde_json::from_str(include!(concat!(env!("OUT_DIR"), "/quiet_units.rs"))).unwrap_or_default()
+    });
+    let is_in = |list: &[&str]| list.iter().any(|pattern| matches(pattern, name));
     if is_in(&lists.containers) {
         return Some(Known::Containers);
     }

@@ -1,6 +1,6 @@
 //! Modules that a config needs and that the nginx of its machine is known not to have.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
@@ -18,44 +18,53 @@ use crate::syntax::nginx::{Directives, Tree};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Module {
-    pub file: String,
+    pub file: &'static str,
     /// The documentation that lists its directives.
-    pub source: String,
-    #[serde(default)]
-    pub directives: Vec<String>,
-    #[serde(default)]
-    pub blocks: Vec<String>,
-    #[serde(default)]
-    pub built_in: Vec<String>,
-    #[serde(default)]
-    pub brought: Vec<String>,
+    pub source: &'static str,
+    #[serde(borrow, default)]
+    pub directives: Vec<&'static str>,
+    #[serde(borrow, default)]
+    pub blocks: Vec<&'static str>,
+    #[serde(borrow, default)]
+    pub built_in: Vec<&'static str>,
+    #[serde(borrow, default)]
+    pub brought: Vec<&'static str>,
     /// By distribution.
-    #[serde(default)]
-    pub packages: HashMap<String, String>,
+    #[serde(borrow, default)]
+    pub packages: BTreeMap<&'static str, &'static str>,
 }
 
 /// Modules by their files, and by the directives that only they have, with braces or without.
 struct Index {
-    files: HashMap<&'static str, &'static Module>,
-    directives: HashMap<(&'static str, bool), &'static Module>,
+    files: BTreeMap<&'static str, &'static Module>,
+    /// Sorted.
+    directives: Vec<(&'static str, bool, &'static Module)>,
 }
 
 fn modules() -> &'static [Module] {
     static MODULES: OnceLock<Vec<Module>> = OnceLock::new();
-    MODULES.get_or_init(|| serde_yaml::from_str(include_str!("modules.yaml")).unwrap_or_default())
+    MODULES.get_or_init(|| serde_json::from_str(include!(concat!(env!("OUT_DIR"), "/modules.rs"))).unwrap_or_default())
 }
 
 fn index() -> &'static Index {
     static INDEX: OnceLock<Index> = OnceLock::new();
     INDEX.get_or_init(|| {
-        let mut index = Index { files: HashMap::new(), directives: HashMap::new() };
+        let mut index = Index { files: BTreeMap::new(), directives: Vec::new() };
         for module in modules() {
-            index.files.insert(&module.file, module);
-            index.directives.extend(module.directives.iter().map(|name| ((name.as_str(), false), module)));
-            index.directives.extend(module.blocks.iter().map(|name| ((name.as_str(), true), module)));
+            index.files.insert(module.file, module);
+            index.directives.extend(module.directives.iter().map(|name| (*name, false, module)));
+            index.directives.extend(module.blocks.iter().map(|name| (*name, true, module)));
         }
+        index.directives.sort_unstable_by_key(|(name, is_block, _)| (*name, *is_block));
         index
     })
+}
+
+/// The module that alone has a directive of this name.
+fn having(name: &str, is_block: bool) -> Option<&'static Module> {
+    let directives = &index().directives;
+    let at = directives.binary_search_by_key(&(name, is_block), |(name, is_block, _)| (*name, *is_block)).ok()?;
+    Some(directives[at].2)
 }
 
 /// Blocks whose entries are no directives.
@@ -72,7 +81,7 @@ pub fn missing(site: &mut Site, id: MachineId, container: &Container<'_>, trees:
         uses.collect(tree.root(), 0);
     }
     let loaded: HashSet<&str> = uses.loaded.iter().map(|(file, _)| file.as_str()).collect();
-    let has = |list: &[String]| list.iter().any(|name| name == distribution.name);
+    let has = |list: &[&str]| list.contains(&distribution.name);
     let mut said: HashSet<&str> = HashSet::new();
     let loads = uses.loaded.iter().filter_map(|(file, place)| Some((*index().files.get(file.as_str())?, *place, true)));
     // Any file that is not visible may load a module.
@@ -80,19 +89,20 @@ pub fn missing(site: &mut Site, id: MachineId, container: &Container<'_>, trees:
     for (module, place, is_load) in loads.chain(uses_of) {
         let there = match is_load {
             true => has(&module.brought) || distribution.may_bring,
-            false => has(&module.built_in) || loaded.contains(module.file.as_str()),
+            false => has(&module.built_in) || loaded.contains(module.file),
         };
-        if there || !said.insert(&module.file) {
+        if there || !said.insert(module.file) {
             continue;
         }
+        let package = module.packages.get(distribution.name).copied().filter(|_| distribution.name != "official");
         site.troubles.push(Trouble::ModuleMissing(ModuleMissing {
             machine: id,
             place,
-            module: module.file.clone(),
+            module: module.file.to_owned(),
             image: container.image_place,
             is_load,
             is_brought: has(&module.brought),
-            package: module.packages.get(distribution.name).cloned().filter(|_| distribution.name != "official"),
+            package: package.map(str::to_owned),
         }));
     }
 }
@@ -106,7 +116,7 @@ impl Uses {
     fn collect(&mut self, directives: Directives<'_>, depth: usize) {
         for item in directives {
             let name = item.name();
-            if let Some(module) = index().directives.get(&(&*name, item.is_block())) {
+            if let Some(module) = having(&name, item.is_block()) {
                 self.used.push((module, item.name_span()));
             } else if name == "load_module"
                 && let Some(word) = item.argument(0)
@@ -177,14 +187,15 @@ mod tests {
 
     #[test]
     fn the_list_can_be_read() {
-        let listed: Vec<super::Module> = serde_yaml::from_str(include_str!("modules.yaml")).expect("modules.yaml");
-        assert_eq!(listed.len(), modules().len());
+        assert!(modules().len() > 10);
         for module in modules() {
             assert!(module.file.starts_with("ngx_") && module.file.ends_with(".so"), "{}", module.file);
             assert!(module.source.starts_with("https://"), "{}", module.file);
         }
         assert_eq!(index().files.len(), modules().len(), "each module is listed once");
         let names: usize = modules().iter().map(|module| module.directives.len() + module.blocks.len()).sum();
-        assert_eq!(index().directives.len(), names, "each directive belongs to one module");
+        assert_eq!(index().directives.len(), names);
+        let twice = index().directives.windows(2).find(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
+        assert_eq!(twice.map(|pair| pair[0].0), None, "each directive belongs to one module");
     }
 }
