@@ -52,6 +52,9 @@ fn message(variable: &EmptyVariable) -> String {
         EmptyEffect::Refused { message } if message.is_empty() => format!("`{name}` has no value"),
         EmptyEffect::Refused { message } => format!("`{name}` has no value: {message}"),
         EmptyEffect::FileMissing { path, .. } => format!("the file of variables `{path}` is not there"),
+        EmptyEffect::FileElsewhere { program, wanted } => {
+            format!("`{program}` looks for `{wanted}`, which is not there, so `{name}` is not set")
+        }
         EmptyEffect::Required { program } => format!("`{program}` does not start without `{name}`"),
     }
 }
@@ -63,6 +66,7 @@ fn label(effect: &EmptyEffect) -> &'static str {
         EmptyEffect::Eats { .. } => "replaces every word that looks like a variable",
         EmptyEffect::Empties { .. } => "becomes empty",
         EmptyEffect::Refused { .. } | EmptyEffect::FileMissing { .. } => "nothing of the project starts",
+        EmptyEffect::FileElsewhere { .. } => "it is started in this folder",
         EmptyEffect::Required { .. } => "needed here",
     }
 }
@@ -79,6 +83,9 @@ fn help(variable: &EmptyVariable) -> String {
         EmptyEffect::Eats { .. } => "tell it which variables to replace: `'$ONE $TWO'`".to_owned(),
         EmptyEffect::Empties { .. } => format!("set `{name}`, or give it a default: `${{{name}:-value}}`"),
         EmptyEffect::Refused { .. } | EmptyEffect::Required { .. } => format!("set `{name}`"),
+        EmptyEffect::FileElsewhere { .. } => {
+            "start it in the folder of the file, or let it look for the file beside its own code".to_owned()
+        }
         EmptyEffect::FileMissing { path, .. } => format!("add `{path}`, or mark it as optional with `required: false`"),
     }
 }

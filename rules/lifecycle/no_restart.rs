@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
 use crate::site::Site;
-use crate::site::machine::{Condition, Kind, Machine, MachineId, Start};
+use crate::site::machine::{Condition, Kind, Machine, MachineId, NotAtBoot, Service, Start};
 use crate::site::proxy::{Host, Target};
 use crate::site::reach::Reach;
 use crate::site::trouble::{Trouble, UnitTrouble, UnitWhy};
@@ -45,6 +45,7 @@ fn check(site: &Site, findings: &mut Findings) {
             add(findings, level, machine, need, &lasting);
         }
     }
+    check_services(site, findings);
     for trouble in &site.troubles {
         let Trouble::Unit(UnitTrouble { unit, place, why: UnitWhy::Misplaced { setting, section } }) = trouble else {
             continue;
@@ -74,6 +75,99 @@ fn add(findings: &mut Findings, level: Level, machine: &Machine, need: &Need, la
     let policy = lasting.first().and_then(|machine| machine.restart.as_ref());
     let policy = policy.map_or("unless-stopped", |policy| policy.value.as_str());
     finding.help(format!("add `restart: {policy}` to {name}"));
+}
+
+/// What keeps processes running on a server: units and process lists.
+fn check_services(site: &Site, findings: &mut Findings) {
+    let asked = asked(site);
+    for (number, machine) in site.machines.iter().enumerate().filter(|(_, machine)| machine.kind == Kind::Host) {
+        let hop_to = |service: &Service| service.listeners.iter().find_map(|index| asked.get(&(number, *index))).copied();
+        let needed: Vec<(&Service, Option<Span>)> = machine
+            .services
+            .iter()
+            .map(|service| (service, hop_to(service)))
+            .filter(|(service, hop)| hop.is_some() || !service.proxies.is_empty())
+            .collect();
+        let mut has_told_of_pm2 = false;
+        for (service, hop) in &needed {
+            let Some(why) = service.not_at_boot else { continue };
+            let is_pm2 = why == NotAtBoot::NoPm2;
+            if !(is_pm2 && has_told_of_pm2) {
+                add_not_at_boot(findings, service, why, *hop);
+            }
+            has_told_of_pm2 |= is_pm2;
+        }
+        let own: Vec<&(&Service, Option<Span>)> =
+            needed.iter().filter(|(service, _)| service.is_own && !service.is_woken).collect();
+        let lasting: Vec<&Service> = own.iter().map(|(service, _)| *service).filter(|it| it.restart.is_some()).collect();
+        // The instances of one template are one unit to mend.
+        let mut told: BTreeSet<Span> = BTreeSet::new();
+        let without = own.len() - lasting.len();
+        for (service, hop) in own.iter().filter(|(service, _)| service.restart.is_none()) {
+            let misplaced = site.troubles.iter().any(|trouble| match trouble {
+                Trouble::Unit(UnitTrouble { unit, why: UnitWhy::Misplaced { .. }, .. }) => *unit == service.name,
+                _ => false,
+            });
+            if misplaced || !told.insert(service.place) {
+                continue;
+            }
+            // Where others come back this one was forgotten; and a single process has nobody to start it again.
+            let is_forgotten = !lasting.is_empty() && lasting.len() >= without;
+            let level = if is_forgotten || !service.has_master { Level::Warning } else { Level::Advice };
+            add_stays_down(findings, level, service, *hop, &lasting);
+        }
+    }
+}
+
+/// The hops to listeners, by machine and listener.
+fn asked(site: &Site) -> BTreeMap<(usize, usize), Span> {
+    let mut asked = BTreeMap::new();
+    for (end, _) in site.ends() {
+        if let Reach::Delivered(id) = &end.reach {
+            asked.entry((id.machine.0, id.index)).or_insert(end.place);
+        }
+    }
+    asked
+}
+
+fn add_not_at_boot(findings: &mut Findings, service: &Service, why: NotAtBoot, hop: Option<Span>) {
+    let name = &service.name;
+    let finding = match why {
+        NotAtBoot::NotEnabled(place) => findings
+            .warning(place, format!("`{name}` stays down after a reboot: it is not enabled"))
+            .label("this target does not start it yet")
+            .help(format!("run `systemctl enable {name}`")),
+        NotAtBoot::NoInstall => findings
+            .warning(service.place, format!("`{name}` stays down after a reboot: nothing starts it"))
+            .label("no `[Install]` section, and no other unit asks for it")
+            .help(format!("add `[Install]` with `WantedBy=multi-user.target`, then run `systemctl enable {name}`")),
+        NotAtBoot::NoPm2 => findings
+            .warning(service.place, format!("the {name} stays down after a reboot: nothing starts pm2"))
+            .help("let pm2 make a unit for itself, and keep its list: `pm2 startup`, then `pm2 save`"),
+    };
+    if let Some(hop) = hop {
+        finding.note(hop, "requests are sent to it from here");
+    }
+}
+
+fn add_stays_down(
+    findings: &mut Findings,
+    level: Level,
+    service: &Service,
+    hop: Option<Span>,
+    lasting: &[&Service],
+) {
+    let finding = findings.add(level, service.place, format!("`{}` stays down after a crash", service.name));
+    finding.label("no `Restart=`");
+    for neighbour in lasting.iter().take(NEIGHBOURS) {
+        if let Some(restart) = &neighbour.restart {
+            finding.note(restart.span, format!("`{}` comes back: `{}`", neighbour.name, restart.value));
+        }
+    }
+    if let Some(hop) = hop {
+        finding.note(hop, "requests are sent to it from here");
+    }
+    finding.help("add `Restart=on-failure` to its `[Service]` section");
 }
 
 /// Docker starts these again when its daemon starts; `on-failure` only after a crash, which is a choice as well

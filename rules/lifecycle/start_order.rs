@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
 use crate::site::Site;
-use crate::site::machine::{Attached, Condition, Dependency, HostsTarget, Kind, MachineId, Start};
+use crate::site::machine::{Attached, Condition, Dependency, HostsTarget, Kind, MachineId, Service, Start};
 use crate::site::proxy::{Hop, Host, ProxyId, Target, UnknownName};
 use crate::site::reach::{End, Reach};
-use crate::site::trouble::Trouble;
 use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "lifecycle/start-order", doc: include_str!("start_order.md"), check };
@@ -233,16 +232,13 @@ fn add_not_awaited(site: &Site, home: MachineId, not_awaited: &[(MachineId, &Nee
 
 /// A public name has to be resolved at boot, when the network may not be up.
 fn check_boot(site: &Site, findings: &mut Findings) {
-    let units: HashMap<ProxyId, Span> = site
-        .troubles
-        .iter()
-        .filter_map(|trouble| match trouble {
-            Trouble::StartsWithoutNetwork { proxy, place } => Some((*proxy, *place)),
-            _ => None,
-        })
-        .collect();
+    let services = site.machines.iter().flat_map(|machine| &machine.services);
+    let of_service = |service: &Service| service.before_network.map(|place| (service.proxies.clone(), place));
+    let early = services.filter_map(of_service);
+    let early: HashMap<ProxyId, Span> =
+        early.flat_map(|(proxies, place)| proxies.into_iter().map(move |proxy| (proxy, place))).collect();
     for (end, hop) in site.ends() {
-        let Some(unit) = units.get(&hop.proxy) else { continue };
+        let Some(unit) = early.get(&hop.proxy) else { continue };
         let Some(Target::Tcp { host, .. }) = &end.target else { continue };
         let Host::Name(name) = &host.value else { continue };
         let proxy = site.proxy(hop.proxy);

@@ -1,5 +1,7 @@
 //! A server that is read as a whole: the folder that stands for its `/`, and the nginx that runs on it.
 
+mod boot;
+mod dotenv;
 mod environment;
 mod fill;
 mod inventory;
@@ -155,6 +157,7 @@ pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str, host: MachineId) -> 
     let mut inventory = inventory::read(&server);
     packaged::add(&server, &mut inventory);
     pm2::add(&server, &mut inventory);
+    boot::judge(&server, &mut inventory);
     let mut trees_read = proxies(site, trees, &server, host, &mut inventory);
     packaged::add_web_servers(&server, &mut inventory);
     fill::fill(site, &server, host, inventory);

@@ -54,6 +54,8 @@ pub struct Process {
     pub variables: BTreeMap<String, Lookup>,
     /// The working directory, absolute.
     pub directory: String,
+    /// What says so on the way to the process; `None`: it is that of what was started first.
+    pub directory_place: Option<Span>,
     /// Where its name is written.
     pub place: Span,
     /// The file in one of the languages that `read::app::entry` knows, which is all the program there is: its absolute path.

@@ -311,6 +311,27 @@ pub struct Service {
     pub wants: Vec<Spanned<String>>,
     /// A hop of a proxy on the same machine leads to one of its listeners.
     pub asked: bool,
+    /// The people of this server wrote what sets it up; packages brought the others.
+    pub is_own: bool,
+    /// A process of its own starts those again that work on requests.
+    pub has_master: bool,
+    /// Another unit holds its socket and starts it when somebody connects.
+    pub is_woken: bool,
+    /// It was started by hand, and nothing starts it at the next boot.
+    pub not_at_boot: Option<NotAtBoot>,
+    /// What it is started after does not wait until the network is up: that setting, or its start command.
+    pub before_network: Option<Span>,
+}
+
+/// Why nothing starts a service at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAtBoot {
+    /// It may be enabled, as this line says, and is not.
+    NotEnabled(Span),
+    /// Nothing in it says when to start it, and no other unit asks for it.
+    NoInstall,
+    /// The program that starts it is itself started by nobody.
+    NoPm2,
 }
 
 /// A folder that is made at boot or by what runs in it.

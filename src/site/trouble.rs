@@ -2,7 +2,6 @@
 //! Facts only; which of them is worth a word, rules decide.
 
 use crate::site::machine::MachineId;
-use crate::site::proxy::ProxyId;
 use crate::source::{Span, Spanned};
 
 #[derive(Clone, Debug)]
@@ -25,8 +24,6 @@ pub enum Trouble {
     Start(StartTrouble),
     /// A process of a proxy may have more connections than open files.
     TooFewFiles { connections: Spanned<u64>, files: Spanned<u64> },
-    /// The unit that starts a proxy of the host does not wait until the network is up.
-    StartsWithoutNetwork { proxy: ProxyId, place: Span },
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +51,8 @@ pub enum EmptyEffect {
     Refused { message: String },
     /// A file of variables that a service needs is not there.
     FileMissing { path: String, template: Option<String> },
+    /// The program looks for a file of variables in its working directory, and the file lies elsewhere.
+    FileElsewhere { program: String, wanted: String },
     /// The program refuses to start without it.
     Required { program: String },
 }

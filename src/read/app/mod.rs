@@ -59,6 +59,8 @@ pub struct Entry {
     pub silent: bool,
     /// It is written in JavaScript, and nothing in it hints at another server than that of Node.js, or at other waits.
     pub is_plain_node: bool,
+    /// The `.env` files that it looks for, by absolute path, as far as their paths are plain.
+    pub env_files: Vec<String>,
 }
 
 /// What shows that a JavaScript program has other waits than the server of Node.js: frameworks and runtimes with their
@@ -75,6 +77,7 @@ pub fn entry(file: &EntryFile, surroundings: &Surroundings) -> Entry {
     let mut unread: Option<String> = None;
     let mut seen = BTreeSet::from([file.path.to_owned()]);
     let mut level = vec![(file.path.to_owned(), file.text.clone())];
+    let mut env_files = Vec::new();
     let mut is_plain_node = file.language == Language::JavaScript;
     for depth in 0..=DEEPEST {
         let mut next = Vec::new();
@@ -83,6 +86,7 @@ pub fn entry(file: &EntryFile, surroundings: &Surroundings) -> Entry {
             let program = Program::new(path, text, file.language, file.arguments, surroundings, &effort);
             let program = if depth == 0 { program } else { program.as_module() };
             collect(&program, &mut collected);
+            env_files.extend(program.env_files.iter().flatten().cloned());
             if depth == DEEPEST {
                 continue;
             }
@@ -109,7 +113,7 @@ pub fn entry(file: &EntryFile, surroundings: &Surroundings) -> Entry {
         });
     }
     let listening = Listening { listeners: collected.listeners, open: collected.open };
-    Entry { listening, anywhere: collected.anywhere, waits: collected.waits, silent, is_plain_node }
+    Entry { listening, anywhere: collected.anywhere, waits: collected.waits, silent, is_plain_node, env_files }
 }
 
 fn collect(program: &Program, collected: &mut Collected) {

@@ -12,6 +12,7 @@ use crate::site::machine::{Folder, HostPort, Machine, MachineId};
 use crate::site::proxy::{Hop, Host, Target, To};
 use crate::site::reach::understands;
 use crate::site::sockets::normal;
+use crate::site::trouble::{EmptyEffect, EmptyVariable, Trouble};
 use crate::source::Text;
 
 /// Where something listens, or is asked: a port of the machine itself, or a path.
@@ -50,6 +51,7 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
     let published = published(site, host);
     let mut known: BTreeSet<Address> = BTreeSet::new();
     let mut idle = Idle::default();
+    hidden_variables(site, server, &asked, &mut inventory);
     let mut runs_apps = false;
     let mut open = inventory.open.take();
     for running in &mut inventory.running {
@@ -104,6 +106,39 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
         machine.services.push(running.service);
     }
     site.backends.extend(backends);
+}
+
+/// A program that does not find its file of variables listens elsewhere than it was meant to: when that is what a proxy
+/// asks for, it is said once and taken for the rest as it was meant.
+fn hidden_variables(
+    site: &mut Site,
+    server: &Server<'_>,
+    asked: &BTreeMap<Address, Protocol>,
+    inventory: &mut Inventory,
+) {
+    let heard: BTreeSet<Address> = inventory.running.iter().flat_map(|it| &it.listeners).map(address).collect();
+    for running in &mut inventory.running {
+        for hidden in std::mem::take(&mut running.hidden) {
+            let is_missed = |listener: &Listener| {
+                let address = address(listener);
+                asked.contains_key(&address) && !heard.contains(&address)
+            };
+            if !hidden.meant.iter().any(is_missed) {
+                continue;
+            }
+            let is_unit = running.service.name.ends_with(".service");
+            site.troubles.push(Trouble::EmptyVariable(EmptyVariable {
+                name: hidden.variable.value,
+                place: hidden.directory,
+                effect: EmptyEffect::FileElsewhere { program: hidden.program, wanted: hidden.wanted },
+                given: vec![(hidden.variable.span, "the file lies here, and nobody reads it".to_owned())],
+                // What a terminal gave to the process list is not visible.
+                certain: is_unit && server.is_whole,
+            }));
+            running.listeners = hidden.meant;
+            running.backends.clear();
+        }
+    }
 }
 
 fn address(listener: &Listener) -> Address {

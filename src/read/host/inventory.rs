@@ -23,7 +23,7 @@ pub struct Inventory {
     pub has_links: bool,
 }
 
-const ADMINISTRATOR: &str = "/etc/systemd/system";
+pub const ADMINISTRATOR: &str = "/etc/systemd/system";
 
 /// Services that are started twice are followed once; more units than this are not a server but a heap.
 const MANY: usize = 5000;
@@ -130,7 +130,7 @@ fn is_quiet(server: &Server<'_>, name: &str, inventory: &mut Inventory) -> bool 
 }
 
 /// The names of the units that targets want or require: the links that `systemctl enable` makes.
-fn links(server: &Server<'_>) -> BTreeSet<String> {
+pub fn links(server: &Server<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for folder in server.list(ADMINISTRATOR).names {
         if folder.ends_with(".wants") || folder.ends_with(".requires") {

@@ -35,6 +35,11 @@ pub fn unseen(name: &str, place: Span) -> Running {
         after: Vec::new(),
         wants: Vec::new(),
         asked: false,
+        is_own: false,
+        has_master: false,
+        is_woken: false,
+        not_at_boot: None,
+        before_network: None,
     };
     Running {
         service,
@@ -42,6 +47,8 @@ pub fn unseen(name: &str, place: Span) -> Running {
         nginx: Vec::new(),
         folders: Vec::new(),
         open: None,
+        hidden: Vec::new(),
+        directory_place: None,
         has_pools: false,
         backends: Vec::new(),
     }

@@ -2,6 +2,8 @@
 
 use crate::read::app::paths::absolute;
 use crate::read::backends;
+use crate::read::host::boot;
+use crate::read::host::dotenv;
 use crate::read::host::environment::Environment;
 use crate::read::host::server::Server;
 use crate::read::host::sockets::Socket;
@@ -14,7 +16,7 @@ use crate::read::surroundings::Surroundings;
 use crate::site::backend::Backend;
 use crate::site::listener::{Endpoint, Listener};
 use crate::site::machine::{Folder, MachineId, Service};
-use crate::source::{Lookup, Spanned, Text};
+use crate::source::{Lookup, Span, Spanned, Text};
 
 /// A service that runs, or may be run, on the server.
 pub struct Running {
@@ -26,6 +28,10 @@ pub struct Running {
     pub folders: Vec<Folder>,
     /// Why it may listen elsewhere, too.
     pub open: Option<String>,
+    /// Files of variables that its programs do not find.
+    pub hidden: Vec<dotenv::Hidden>,
+    /// What names the folder that it is started in.
+    pub directory_place: Option<Span>,
     /// It runs pools of php-fpm.
     pub has_pools: bool,
     /// What its processes are limited to; their listeners are indices into `listeners`.
@@ -82,11 +88,18 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
             wants: [unit.names("Unit", "Wants"), unit.names("Unit", "Requires"), unit.names("Unit", "BindsTo")]
                 .concat(),
             asked: false,
+            is_own: boot::is_own(server, unit),
+            has_master: false,
+            is_woken: socket.is_some(),
+            not_at_boot: None,
+            before_network: boot::before_network(server, unit, place),
         },
         listeners: Vec::new(),
         nginx: Vec::new(),
         folders: runtime_folders(unit, &identity),
         open: None,
+        hidden: Vec::new(),
+        directory_place: unit.value("Service", "WorkingDirectory").map(|folder| folder.whole()),
         has_pools: false,
         backends: Vec::new(),
     };
@@ -186,12 +199,14 @@ pub fn changes_access(unit: &Unit) -> bool {
 /// Adds a process to what a service leaves running.
 pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity: &Identity, running: &mut Running) {
     let reader = process.program.and_then(|program| program.reader.as_deref());
+    running.service.has_master |= reader.is_some() || process.program.is_some_and(|program| program.workers.is_some());
     if reader == Some("nginx") {
         running.nginx.push(NginxStart { main: named_main(process) });
         return;
     }
     let listening = process::listening::listening(process, surroundings);
     running.has_pools |= reader == Some("php-fpm");
+    running.hidden.extend(dotenv::hidden(process, surroundings, running.directory_place));
     let own: Vec<&Listener> = listening.listeners.iter().collect();
     // The machine is told when the service is put into one.
     let mut found = backends::of_process(MachineId(0), process, &own, surroundings);

@@ -43,6 +43,8 @@ pub fn ecosystem(path: &str, surroundings: &Surroundings) -> Started {
 pub struct State {
     pub variables: BTreeMap<String, Lookup>,
     pub directory: String,
+    /// What says so.
+    pub directory_place: Option<Span>,
     /// `$0`, in a script file.
     pub script: Option<Text>,
     /// `$1`, `$2`, …
@@ -58,6 +60,7 @@ impl State {
         State {
             variables: BTreeMap::new(),
             directory: surroundings.directory.to_owned(),
+            directory_place: None,
             script: None,
             parameters: Vec::new(),
             conditional: false,
@@ -252,6 +255,7 @@ impl Follower<'_, '_> {
             "cd" | "pushd" => {
                 if let Some(folder) = arguments.get(1).filter(|folder| folder.complete && !conditional) {
                     state.directory = absolute(&state.directory, folder.as_str());
+                    state.directory_place = Some(folder.text.whole());
                 }
             }
             "set" => {
@@ -388,6 +392,7 @@ pub fn process(name: String, arguments: Vec<Argument>, state: &State, place: Spa
         arguments,
         variables: state.variables.clone(),
         directory: state.directory.clone(),
+        directory_place: state.directory_place,
         place,
         entry: None,
         conditional: state.conditional,

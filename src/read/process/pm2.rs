@@ -91,6 +91,7 @@ pub fn start(follower: &mut Follower, words: &[Argument], state: &State, role: R
     let mut inner = state.clone();
     if let Some(folder) = given(&["--cwd"]) {
         inner.directory = absolute(&state.directory, folder.as_str());
+        inner.directory_place = Some(folder.text.whole());
     }
     let mut command: Vec<Argument> = interpreter(given(&["--interpreter"]).map(|word| word.as_str()), &file.text);
     command.push((*file).clone());
@@ -166,6 +167,7 @@ impl App {
             (None, Some(_)) => return follower.open(format!("the folder of an app in `{path}` is not plain")),
             (None, None) => folder.to_owned(),
         };
+        inner.directory_place = self.text("cwd").map(Text::whole);
         self.environment(environment, &mut inner);
         let named = self.text("interpreter").or(self.text("exec_interpreter")).map(Text::as_str);
         let mut words = interpreter(named, script);
