@@ -9,15 +9,17 @@ pub mod target;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::coverage::{FileCoverage, LeftOut, Read};
 use crate::read::snapshot::Tree;
-use crate::source::{Entry, FileState, Sources};
+use crate::source::{Entry, FileState, Permissions, Sources};
 
 /// Reading is spread over threads from this many files on; below, starting them costs more than it saves.
 const MANY: usize = 24;
@@ -143,6 +145,9 @@ impl Snapshot {
                     walk.skip_current_dir();
                 } else if names::names_a_file(name) {
                     self.not_read(&path, "a folder, not a file");
+                }
+                if is_server && let Some(permissions) = permissions(&entry) {
+                    self.sources.set_permissions(&path, permissions);
                 }
                 self.sources.add_entry(&path, Entry::Directory { listed: !pruned });
             } else if kind.is_symlink() {
@@ -297,6 +302,33 @@ impl Snapshot {
         let format = names::read_at_once(path).map_or("text", |row| row.format);
         self.unread.push(FileCoverage { path: path.to_owned(), format, read: Read::No(reason.to_owned()) });
     }
+}
+
+/// Whom a folder belongs to.
+#[cfg(unix)]
+fn permissions(entry: &DirEntry) -> Option<Permissions> {
+    let metadata = entry.metadata().ok()?;
+    let mode = metadata.mode() & 0o7777;
+    // A list of users takes the group's bits for its mask, so without the right to enter there it gives nobody any.
+    let has_list = mode & 0o011 == 0o010 && has_list(entry.path());
+    Some(Permissions { owner: metadata.uid(), group: metadata.gid(), mode, has_list })
+}
+
+#[cfg(not(unix))]
+fn permissions(_: &DirEntry) -> Option<Permissions> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn has_list(folder: &Path) -> bool {
+    let mut nothing: [u8; 0] = [];
+    // Asked for with an empty buffer, the kernel gives the size of the attribute.
+    rustix::fs::getxattr(folder, "system.posix_acl_access", &mut nothing).is_ok()
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn has_list(_: &Path) -> bool {
+    true
 }
 
 /// The path below `folder` with `/`; none when it is not UTF-8.

@@ -320,6 +320,18 @@ pub struct Source {
     ascii: OnceLock<bool>,
 }
 
+/// Whom a folder of a server belongs to, as the disk has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    /// The number of its user and of its group.
+    pub owner: u32,
+    pub group: u32,
+    /// Permission bits, such as 0o750.
+    pub mode: u32,
+    /// A list of further users and groups decides besides the mode, or may do so (acl(5)).
+    pub has_list: bool,
+}
+
 /// What whoever checks a folder says of it, besides what stands in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
@@ -335,6 +347,7 @@ pub struct Sources {
     pub told: Told,
     files: Vec<Source>,
     entries: BTreeMap<String, Entry>,
+    permissions: BTreeMap<String, Permissions>,
     wanted: Mutex<BTreeSet<String>>,
 }
 
@@ -391,6 +404,21 @@ impl Sources {
 
     pub fn set_executable(&mut self, file: FileId, executable: bool) {
         self.files[file.0 as usize].executable = Some(executable);
+    }
+
+    pub fn set_permissions(&mut self, folder: &str, permissions: Permissions) {
+        self.permissions.insert(folder.to_owned(), permissions);
+    }
+
+    /// Whom a folder belongs to; `None`: the folder is not there, or its numbers say nothing.
+    pub fn permissions(&self, folder: &str) -> Option<Permissions> {
+        self.permissions.get(folder).copied()
+    }
+
+    /// The owners on disk are those of the server, not of somebody who copied the files: the system's own folder belongs
+    /// to root, and another one to somebody else.
+    pub fn keeps_owners(&self, system: &str) -> bool {
+        self.permissions(system).is_some_and(|it| it.owner == 0) && self.permissions.values().any(|it| it.owner != 0)
     }
 
     pub fn get(&self, file: FileId) -> &Source {

@@ -81,7 +81,8 @@ fn add(findings: &mut Findings, level: Level, machine: &Machine, need: &Need, la
 fn check_services(site: &Site, findings: &mut Findings) {
     let asked = asked(site);
     for (number, machine) in site.machines.iter().enumerate().filter(|(_, machine)| machine.kind == Kind::Host) {
-        let hop_to = |service: &Service| service.listeners.iter().find_map(|index| asked.get(&(number, *index))).copied();
+        let hop_to =
+            |service: &Service| service.listeners.iter().find_map(|index| asked.get(&(number, *index))).copied();
         let needed: Vec<(&Service, Option<Span>)> = machine
             .services
             .iter()
@@ -99,7 +100,8 @@ fn check_services(site: &Site, findings: &mut Findings) {
         }
         let own: Vec<&(&Service, Option<Span>)> =
             needed.iter().filter(|(service, _)| service.is_own && !service.is_woken).collect();
-        let lasting: Vec<&Service> = own.iter().map(|(service, _)| *service).filter(|it| it.restart.is_some()).collect();
+        let lasting: Vec<&Service> =
+            own.iter().map(|(service, _)| *service).filter(|it| it.restart.is_some()).collect();
         // The instances of one template are one unit to mend.
         let mut told: BTreeSet<Span> = BTreeSet::new();
         let without = own.len() - lasting.len();
@@ -150,13 +152,7 @@ fn add_not_at_boot(findings: &mut Findings, service: &Service, why: NotAtBoot, h
     }
 }
 
-fn add_stays_down(
-    findings: &mut Findings,
-    level: Level,
-    service: &Service,
-    hop: Option<Span>,
-    lasting: &[&Service],
-) {
+fn add_stays_down(findings: &mut Findings, level: Level, service: &Service, hop: Option<Span>, lasting: &[&Service]) {
     let finding = findings.add(level, service.place, format!("`{}` stays down after a crash", service.name));
     finding.label("no `Restart=`");
     for neighbour in lasting.iter().take(NEIGHBOURS) {

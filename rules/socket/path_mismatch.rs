@@ -1,5 +1,7 @@
 //! The proxy connects to a unix socket that nobody makes.
 
+use std::collections::HashMap;
+
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
 use crate::site::Site;
@@ -7,6 +9,7 @@ use crate::site::listener::Endpoint;
 use crate::site::proxy::{Hop, Target};
 use crate::site::reach::{Certainty, End, ListenerId, Reach};
 use crate::site::sockets::{Missing, MissingWhy};
+use crate::site::trouble::{SocketFolder, SocketFolderWhy, Trouble};
 use crate::source::Spanned;
 
 pub const RULE: Rule = Rule { id: "socket/path-mismatch", doc: include_str!("path_mismatch.md"), check };
@@ -24,6 +27,41 @@ fn check(site: &Site, findings: &mut Findings) {
             MissingWhy::Nobody => add_nobody(site, end, hop, path, level, findings),
             MissingWhy::NotShared { .. } | MissingWhy::Tcp { .. } | MissingWhy::Forbidden { .. } => {}
         }
+    }
+    check_folders(site, findings);
+}
+
+/// The socket is asked for, and its folder is not there when it is to be made.
+fn check_folders(site: &Site, findings: &mut Findings) {
+    let mut asked: HashMap<ListenerId, (&End, &Hop)> = HashMap::new();
+    for (end, hop) in site.ends() {
+        let listener = match &end.reach {
+            Reach::Delivered(listener) => *listener,
+            Reach::Socket(Missing { why: MissingWhy::Forbidden { listener, .. }, .. }) => *listener,
+            _ => continue,
+        };
+        asked.entry(listener).or_insert((end, hop));
+    }
+    for trouble in &site.troubles {
+        let Trouble::SocketFolder(SocketFolder { machine, listener, folder, why }) = trouble else { continue };
+        let id = ListenerId { machine: *machine, index: *listener };
+        let Some((end, hop)) = asked.get(&id) else { continue };
+        let listener = site.listener(id);
+        let service = site.machine(*machine).service_of(id.index).filter(|service| service.is_own);
+        let name = folder.strip_prefix("/run/").unwrap_or_default();
+        let finding = match why {
+            SocketFolderWhy::Vanishes => findings
+                .warning(listener.place, format!("`{folder}` is gone after the next boot, and nothing makes it again"))
+                .help(match service {
+                    Some(service) => format!("add `RuntimeDirectory={name}` to `{}`", service.name),
+                    None => format!("let it be made at each boot: `d {folder} 0755` in a file of `/etc/tmpfiles.d`"),
+                }),
+            SocketFolderWhy::NotWritable { user } => findings
+                .error(listener.place, format!("`{user}` may not make a socket in `{folder}`, which belongs to root"))
+                .note(user.span, format!("it is started as `{user}`"))
+                .help("give it a folder of its own with `RuntimeDirectory=`, and let it listen in there"),
+        };
+        finding.note(end.place, format!("{} then: it looks for the socket from here", words::refusal(site, hop)));
     }
 }
 

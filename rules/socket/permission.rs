@@ -96,11 +96,20 @@ fn add_folder(
     let Barrier { user, owner, group, mode, .. } = barrier;
     let message =
         format!("`{user}` may not enter `{}`: it belongs to `{owner}:{group}` with mode {mode:04o}", folder.path);
-    let finding = findings.add(level, folder.place, message);
-    finding.note(end.place, format!("{} here", words::refusal(site, hop)));
+    let finding = findings.add(level, folder.place.unwrap_or(end.place), message);
+    if folder.place.is_some() {
+        finding.note(end.place, format!("{} here", words::refusal(site, hop)));
+    } else {
+        finding.label(format!("{} here", words::refusal(site, hop)));
+    }
     finding.note(site.listener(id).place, words::listens(site, id));
     if let Some(named) = &site.proxy(hop.proxy).user {
         finding.note(named.span, format!("{} connects as `{user}`", site.proxy(hop.proxy).product));
     }
-    finding.help(format!("let others search the folder (mode 0755), or give it to a group of `{user}` (mode 0750)"));
+    let is_home = folder.place.is_none();
+    finding.help(if is_home {
+        format!("let the backend listen below `/run` (`RuntimeDirectory=`), or let others search the folder: `chmod o+x {}`", folder.path)
+    } else {
+        format!("let others search the folder (mode 0755), or give it to a group of `{user}` (mode 0750)")
+    });
 }

@@ -63,6 +63,10 @@ const LEVELS: &[(&str, usize)] = &[
     ("var", 1),
     ("var/lib", 1),
     ("var/lib/dpkg", 1),
+    ("var/lib/systemd", 1),
+    ("var/lib/systemd/linger", 1),
+    ("var/spool", 1),
+    ("var/spool/cron", 2),
     ("var/www", 9),
     ("www", 9),
 ];

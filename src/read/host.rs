@@ -4,6 +4,7 @@ mod boot;
 mod dotenv;
 mod environment;
 mod fill;
+mod folders;
 mod inventory;
 mod packaged;
 mod pm2;

@@ -38,9 +38,12 @@ pub fn barrier(site: &Site, proxy: ProxyId, id: ListenerId) -> Option<Barrier> {
         return None;
     }
     let path = normal(path);
-    let mut folders = machine.folders.iter().enumerate().filter(|(_, folder)| is_above(folder, &path));
+    let real = machine.real_paths.get(&path).unwrap_or(&path);
+    let is_on_the_way = |folder: &Folder| is_above(folder, &path) || is_above(folder, real);
+    let mut folders = machine.folders.iter().enumerate().filter(|(_, folder)| is_on_the_way(folder));
     folders.find_map(|(number, folder)| {
         let certainty = person.is_kept_out(Some(&folder.owner), Some(&folder.group), folder.mode, 0o1)?;
+        let certainty = if folder.may_let_in { Certainty::Likely } else { certainty };
         Some(Barrier {
             user: person.user.to_owned(),
             folder: Some(number),

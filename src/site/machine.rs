@@ -343,6 +343,8 @@ pub struct Folder {
     pub group: String,
     /// Permission bits, such as 0o755.
     pub mode: u32,
-    /// What decided them.
-    pub place: Span,
+    /// What decided them; `None`: that is how it is on disk, or what every system does.
+    pub place: Option<Span>,
+    /// Something that is not visible may let others in.
+    pub may_let_in: bool,
 }

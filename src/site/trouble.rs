@@ -22,6 +22,8 @@ pub enum Trouble {
     Unit(UnitTrouble),
     /// What a machine is told to start cannot work.
     Start(StartTrouble),
+    /// The folder of a socket is not there when the program wants to make the socket.
+    SocketFolder(SocketFolder),
     /// A process of a proxy may have more connections than open files.
     TooFewFiles { connections: Spanned<u64>, files: Spanned<u64> },
 }
@@ -127,6 +129,24 @@ pub enum StartWhy {
     Hidden { folder: String, installed: Span, target: String },
     /// The module that is named is not among those of its folder; the modules that would do.
     ModuleMissing { module: String, folder: String, candidates: Vec<(String, Span)> },
+}
+
+#[derive(Clone, Debug)]
+pub struct SocketFolder {
+    pub machine: MachineId,
+    /// Index into the listeners of the machine.
+    pub listener: usize,
+    /// Absolute, `/run` for `/var/run`.
+    pub folder: String,
+    pub why: SocketFolderWhy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketFolderWhy {
+    /// It is empty after a boot, and nothing makes this folder again.
+    Vanishes,
+    /// It belongs to root, and the program is started as another user.
+    NotWritable { user: Spanned<String> },
 }
 
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::read::host::folders;
 use crate::read::host::inventory::{ADMINISTRATOR, Inventory, links};
 use crate::read::host::server::Server;
 use crate::read::host::units::{self, Unit};
@@ -9,9 +10,9 @@ use crate::site::machine::NotAtBoot;
 use crate::source::{Span, Text};
 
 /// Where else somebody may start a service.
-const SCRIPTS: [&str; 3] = ["/etc/rc.local", "/etc/rc.d/rc.local", "/etc/crontab"];
-const FOLDERS_OF_SCRIPTS: [&str; 5] =
-    ["/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron", "/etc/init.d", "/etc/monit/conf.d"];
+const SCRIPTS: [&str; 4] = ["/etc/rc.local", "/etc/rc.d/rc.local", "/etc/crontab", "/etc/fstab"];
+const FOLDERS_OF_SCRIPTS: [&str; 6] =
+    ["/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron", "/etc/init.d", "/etc/local.d", "/etc/monit/conf.d"];
 
 /// The unit was written on this server: a file in the administrator's folder, and no link to that of a package.
 pub fn is_own(server: &Server<'_>, unit: &Unit) -> bool {
@@ -67,13 +68,13 @@ fn is_of_pm2(name: &str) -> bool {
 }
 
 /// The files that may start something by its name.
-struct Starters {
+pub struct Starters {
     texts: Vec<(String, Text)>,
     names: BTreeSet<String>,
 }
 
 impl Starters {
-    fn of(server: &Server<'_>) -> Starters {
+    pub fn of(server: &Server<'_>) -> Starters {
         let mut starters = Starters { texts: Vec::new(), names: BTreeSet::new() };
         for name in server.list(ADMINISTRATOR).names {
             let folder = format!("{ADMINISTRATOR}/{name}");
@@ -103,13 +104,20 @@ impl Starters {
         }
     }
 
+    /// Something may make this folder, `/run/…`.
+    pub fn make(&self, folder: &str) -> bool {
+        // `/var/run` ends in it as well.
+        self.texts.iter().any(|(_, text)| text.as_str().contains(folder) && folders::may_make(text.as_str()))
+    }
+
     /// Something else than the unit itself asks for it, or a timer, path or script is called like it.
     fn mention(&self, unit: &str) -> bool {
         let stem = unit.split(['.', '@']).next().unwrap_or(unit);
         let whole = [format!("{stem}.service"), format!("{stem}@")];
         let is_called_so = |name: &str| name.split(['.', '@', '-']).next() == Some(stem);
         let asks = |line: &str| {
-            whole.iter().any(|name| line.contains(name)) || (STARTING.iter().any(|it| line.contains(it)) && line.contains(stem))
+            whole.iter().any(|name| line.contains(name))
+                || (STARTING.iter().any(|it| line.contains(it)) && line.contains(stem))
         };
         self.names.iter().any(|name| is_called_so(name))
             || self.texts.iter().any(|(name, text)| {

@@ -35,7 +35,8 @@ pub fn hidden(process: &Process, surroundings: &Surroundings<'_>, directory: Opt
         let Found::File(text) = (surroundings.file)(&format!("{folder}{below}")) else { continue };
         let moved = Process { directory: folder.to_owned(), ..process.clone() };
         let meant = listening::entry(&moved, surroundings)?.listening.listeners;
-        let variable = meant.iter().filter(|it| !found.listening.listeners.contains(it)).find_map(|it| decides(&text, it))?;
+        let variable =
+            meant.iter().filter(|it| !found.listening.listeners.contains(it)).find_map(|it| decides(&text, it))?;
         let directory = process.directory_place.or(directory).unwrap_or(process.place);
         return Some(Hidden { program: process.name.clone(), wanted: wanted.clone(), directory, variable, meant });
     }
@@ -48,5 +49,9 @@ fn decides(text: &Text, listener: &Listener) -> Option<Spanned<String>> {
         let (outer, inner) = (value.whole(), listener.place);
         outer.file == inner.file && outer.start <= inner.start && inner.end <= outer.end
     };
-    env_file::parse(text).entries.into_iter().find(|entry| entry.value.as_ref().is_some_and(holds)).map(|entry| entry.name)
+    env_file::parse(text)
+        .entries
+        .into_iter()
+        .find(|entry| entry.value.as_ref().is_some_and(holds))
+        .map(|entry| entry.name)
 }

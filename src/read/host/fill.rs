@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::read::app::paths::absolute;
+use crate::read::host::folders;
 use crate::read::host::inventory::Inventory;
 use crate::read::host::server::Server;
 use crate::read::host::service::Running;
 use crate::site::Site;
 use crate::site::listener::{Endpoint, Listener, Protocol};
-use crate::site::machine::{Folder, HostPort, Machine, MachineId};
+use crate::site::machine::{HostPort, Machine, MachineId};
 use crate::site::proxy::{Hop, Host, Target, To};
 use crate::site::reach::understands;
 use crate::site::sockets::normal;
-use crate::site::trouble::{EmptyEffect, EmptyVariable, Trouble};
-use crate::source::Text;
+use crate::site::trouble::{EmptyEffect, EmptyVariable, SocketFolder, Trouble};
 
 /// Where something listens, or is asked: a port of the machine itself, or a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,21 +80,31 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
         open.get_or_insert_with(|| "what else runs on the host is not visible".to_owned());
     }
     let sealed = if is_partial { Vec::new() } else { sealed(&inventory.running) };
+    let real_paths = real_paths(server, asked.keys().chain(&known));
+    let paths = asked.keys().chain(&known).filter_map(|address| match address {
+        Address::Path(path) => Some(path.as_str()),
+        Address::Port(_) => None,
+    });
+    let folders = folders::known(server, paths.chain(real_paths.values().map(String::as_str)));
+    let mut unmade = folders::unmade(server, &inventory.running, &folders);
     let machine = &mut site.machines[host.0];
     machine.sealed = sealed;
     machine.daemons = inventory.daemons;
-    machine.folders = made_at_boot(server);
+    machine.folders = folders.folders;
     machine.may_have_links = !server.is_whole;
-    machine.real_paths = real_paths(server, asked.keys().chain(&known));
+    machine.real_paths = real_paths;
     machine.listening.open = open;
     let mut backends = Vec::new();
-    for mut running in inventory.running {
+    for (number, mut running) in inventory.running.into_iter().enumerate() {
         let first = machine.listening.listeners.len();
         backends.extend(running.backends.into_iter().map(|mut backend| {
             backend.machine = host;
             backend.listeners.iter_mut().for_each(|index| *index += first);
             backend
         }));
+        for it in unmade.iter_mut().filter(|it| it.service == number) {
+            it.listener += first;
+        }
         let process = machine.listener_processes.iter().max().map_or(0, |last| last + 1);
         for listener in running.listeners {
             running.service.listeners.push(machine.listening.listeners.len());
@@ -106,6 +115,10 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
         machine.services.push(running.service);
     }
     site.backends.extend(backends);
+    site.troubles.extend(unmade.into_iter().map(|it| {
+        let folders::Unmade { listener, folder, why, .. } = it;
+        Trouble::SocketFolder(SocketFolder { machine: host, listener, folder, why })
+    }));
 }
 
 /// A program that does not find its file of variables listens elsewhere than it was meant to: when that is what a proxy
@@ -229,39 +242,4 @@ fn sealed(running: &[Running]) -> Vec<String> {
         sealed.extend(alone.map(|folder| folder.path.clone()));
     }
     sealed
-}
-
-/// Folders below /run that tmpfiles.d makes: `d /run/app 0755 app www-data` (tmpfiles.d(5)).
-fn made_at_boot(server: &Server<'_>) -> Vec<Folder> {
-    let mut folders = Vec::new();
-    for place in ["/usr/lib/tmpfiles.d", "/run/tmpfiles.d", "/etc/tmpfiles.d"] {
-        for file in server.list(place).names.iter().filter(|name| name.ends_with(".conf")) {
-            let Some(text) = server.text(&format!("{place}/{file}")) else { continue };
-            lines(&text, &mut folders);
-        }
-    }
-    folders
-}
-
-fn lines(text: &Text, folders: &mut Vec<Folder>) {
-    let mut start = 0;
-    for line in text.as_str().split_inclusive('\n') {
-        let place = text.span(start..start + line.trim_end().len());
-        start += line.len();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [kind, path, rest @ ..] = words.as_slice() else { continue };
-        if !kind.starts_with(['d', 'D']) || !path.starts_with('/') {
-            continue;
-        }
-        let field = |number: usize| rest.get(number).filter(|field| **field != "-");
-        let mode = field(0).and_then(|mode| u32::from_str_radix(mode.trim_start_matches(['~', ':']), 8).ok());
-        let name = |number: usize| field(number).map_or("root", |name| name.trim_start_matches(':')).to_owned();
-        folders.push(Folder {
-            path: normal(&absolute("/", path)),
-            owner: name(1),
-            group: name(2),
-            mode: mode.unwrap_or(0o755),
-            place,
-        });
-    }
 }

@@ -49,6 +49,7 @@ pub fn unseen(name: &str, place: Span) -> Running {
         open: None,
         hidden: Vec::new(),
         directory_place: None,
+        makes_folders: false,
         has_pools: false,
         backends: Vec::new(),
     }

@@ -5,6 +5,7 @@ use crate::read::backends;
 use crate::read::host::boot;
 use crate::read::host::dotenv;
 use crate::read::host::environment::Environment;
+use crate::read::host::folders;
 use crate::read::host::server::Server;
 use crate::read::host::sockets::Socket;
 use crate::read::host::units::Unit;
@@ -32,6 +33,8 @@ pub struct Running {
     pub hidden: Vec<dotenv::Hidden>,
     /// What names the folder that it is started in.
     pub directory_place: Option<Span>,
+    /// It may make the folders of its sockets itself.
+    pub makes_folders: bool,
     /// It runs pools of php-fpm.
     pub has_pools: bool,
     /// What its processes are limited to; their listeners are indices into `listeners`.
@@ -100,6 +103,7 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
         open: None,
         hidden: Vec::new(),
         directory_place: unit.value("Service", "WorkingDirectory").map(|folder| folder.whole()),
+        makes_folders: starts_scripts(unit),
         has_pools: false,
         backends: Vec::new(),
     };
@@ -117,9 +121,11 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
         follow(server, unit, &environment, &identity, start, &mut running);
     }
     if changes_access(unit) || server.any_opened_since(before, access::may_change) {
+        running.makes_folders |= !running.folders.is_empty();
         running.folders.clear();
         running.listeners.iter_mut().for_each(|listener| listener.access = None);
     }
+    running.makes_folders |= server.any_opened_since(before, folders::may_make);
     if unit.switched_on("Service", "PrivateNetwork").is_some() {
         // Its loopback is its own.
         running.listeners.retain(|listener| matches!(listener.endpoint, Endpoint::Unix { .. }));
@@ -196,6 +202,13 @@ pub fn changes_access(unit: &Unit) -> bool {
         .any(|key| unit.values("Service", key).iter().any(|command| access::may_change(command.as_str())))
 }
 
+/// Something that is not of the system runs before the program.
+fn starts_scripts(unit: &Unit) -> bool {
+    let commands = unit.values("Service", "ExecStartPre");
+    commands.iter().any(|command| !is_of_the_system(command) || folders::may_make(command.as_str()))
+        || unit.value("Service", "AmbientCapabilities").is_some()
+}
+
 /// Adds a process to what a service leaves running.
 pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity: &Identity, running: &mut Running) {
     let reader = process.program.and_then(|program| program.reader.as_deref());
@@ -206,6 +219,7 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
     }
     let listening = process::listening::listening(process, surroundings);
     running.has_pools |= reader == Some("php-fpm");
+    running.makes_folders |= process.program.is_none() && process.entry.is_none();
     running.hidden.extend(dotenv::hidden(process, surroundings, running.directory_place));
     let own: Vec<&Listener> = listening.listeners.iter().collect();
     // The machine is told when the service is put into one.
@@ -238,6 +252,7 @@ fn home_of(server: &Server<'_>, user: &str) -> String {
 /// A program that packages bring, started to do something and end.
 fn is_of_the_system(line: &Text) -> bool {
     let word = line.as_str().split_whitespace().next().unwrap_or_default();
+    let word = word.trim_start_matches(['-', '@', '+', '!', ':', '|']);
     let name = word.rsplit('/').next().unwrap_or(word);
     let folder =
         ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/lib/"].iter().any(|it| word.starts_with(it));
@@ -284,7 +299,8 @@ fn runtime_folders(unit: &Unit, identity: &Identity) -> Vec<Folder> {
         owner: identity.user.clone(),
         group: identity.group.clone().unwrap_or_else(|| identity.user.clone()),
         mode: bits,
-        place: mode.as_ref().map_or(name.whole(), Text::whole),
+        place: Some(mode.as_ref().map_or(name.whole(), Text::whole)),
+        may_let_in: false,
     };
     names.iter().flat_map(words::plain).map(folder).collect()
 }
