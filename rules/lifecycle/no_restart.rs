@@ -89,14 +89,14 @@ fn check_services(site: &Site, findings: &mut Findings) {
             .map(|service| (service, hop_to(service)))
             .filter(|(service, hop)| hop.is_some() || !service.proxies.is_empty())
             .collect();
-        let mut has_told_of_pm2 = false;
+        let mut has_told_of_manager = false;
         for (service, hop) in &needed {
             let Some(why) = service.not_at_boot else { continue };
-            let is_pm2 = why == NotAtBoot::NoPm2;
-            if !(is_pm2 && has_told_of_pm2) {
+            let is_managed = matches!(why, NotAtBoot::NoManager { .. });
+            if !(is_managed && has_told_of_manager) {
                 add_not_at_boot(findings, service, why, *hop);
             }
-            has_told_of_pm2 |= is_pm2;
+            has_told_of_manager |= is_managed;
         }
         let own: Vec<&(&Service, Option<Span>)> =
             needed.iter().filter(|(service, _)| service.is_own && !service.is_woken).collect();
@@ -143,9 +143,9 @@ fn add_not_at_boot(findings: &mut Findings, service: &Service, why: NotAtBoot, h
             .warning(service.place, format!("`{name}` stays down after a reboot: nothing starts it"))
             .label("no `[Install]` section, and no other unit asks for it")
             .help(format!("add `[Install]` with `WantedBy=multi-user.target`, then run `systemctl enable {name}`")),
-        NotAtBoot::NoPm2 => findings
-            .warning(service.place, format!("the {name} stays down after a reboot: nothing starts pm2"))
-            .help("let pm2 make a unit for itself, and keep its list: `pm2 startup`, then `pm2 save`"),
+        NotAtBoot::NoManager { name: manager, help } => findings
+            .warning(service.place, format!("the {name} stays down after a reboot: nothing starts {manager}"))
+            .help(help),
     };
     if let Some(hop) = hop {
         finding.note(hop, "requests are sent to it from here");

@@ -61,7 +61,7 @@ fn check_folders(site: &Site, findings: &mut Findings) {
                 .note(user.span, format!("it is started as `{user}`"))
                 .help("give it a folder of its own with `RuntimeDirectory=`, and let it listen in there"),
         };
-        finding.note(end.place, format!("{} then: it looks for the socket from here", words::refusal(site, hop)));
+        finding.note(end.place, format!("{} here: it looks for this socket", words::refusal(site, hop)));
     }
 }
 

@@ -330,8 +330,8 @@ pub enum NotAtBoot {
     NotEnabled(Span),
     /// Nothing in it says when to start it, and no other unit asks for it.
     NoInstall,
-    /// The program that starts it is itself started by nobody.
-    NoPm2,
+    /// The program that keeps it running is itself started by nobody: its name, and what makes it come back.
+    NoManager { name: &'static str, help: &'static str },
 }
 
 /// A folder that is made at boot or by what runs in it.

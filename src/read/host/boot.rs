@@ -37,7 +37,7 @@ pub fn judge(server: &Server<'_>, inventory: &mut Inventory) {
     for (number, running) in inventory.running.iter().enumerate() {
         let service = &running.service;
         if is_of_pm2(&service.name) {
-            found.push((number, "pm2".to_owned(), NotAtBoot::NoPm2));
+            found.push((number, "pm2".to_owned(), NO_PM2));
         }
         if !service.is_own || service.is_woken || service.enabled == Some(true) {
             continue;
@@ -62,6 +62,11 @@ pub fn judge(server: &Server<'_>, inventory: &mut Inventory) {
         }
     }
 }
+
+const NO_PM2: NotAtBoot = NotAtBoot::NoManager {
+    name: "pm2",
+    help: "let pm2 make a unit for itself, and keep its list: `pm2 startup`, then `pm2 save`",
+};
 
 fn is_of_pm2(name: &str) -> bool {
     name.starts_with("pm2 app ")
@@ -172,4 +177,38 @@ fn waits_for_network(server: &Server<'_>, unit: &Unit, depth: usize) -> bool {
                 && units::load(&server.files, &find, &name.value)
                     .is_some_and(|other| waits_for_network(server, &other, depth - 1))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Starters;
+    use crate::source::{Sources, Text};
+
+    fn starters(files: &[(&str, &str)]) -> Starters {
+        let mut sources = Sources::default();
+        let text = |sources: &mut Sources, name: &str, text: &str| -> Text {
+            let file = sources.add(name, text);
+            sources.text(file)
+        };
+        let texts = files.iter().map(|(name, content)| ((*name).to_owned(), text(&mut sources, name, content)));
+        Starters { texts: texts.collect(), names: Default::default() }
+    }
+
+    #[test]
+    fn who_asks_for_a_service() {
+        let asked = |name: &str, text: &str| starters(&[(name, text)]).mention("inn.service");
+        assert!(asked("site.target", "Wants=inn.service"));
+        assert!(asked("rc.local", "systemctl start inn"));
+        assert!(asked("inn.timer", "[Timer]"));
+        assert!(!asked("inn.service", "ExecStart=/bin/inn start"));
+        assert!(!asked("oak.service", "Description=not for the inn"));
+        assert!(starters(&[("run.service", "ExecStart=/usr/bin/pm2 resurrect")]).mention("pm2"));
+    }
+
+    #[test]
+    fn who_makes_a_folder() {
+        let made = |text: &str| starters(&[("dirs.service", text)]).make("/run/inn");
+        assert!(made("ExecStart=/bin/mkdir -p /var/run/inn"));
+        assert!(!made("ExecStart=/bin/mkdir -p /run/oak") && !made("PIDFile=/run/inn/pid"));
+    }
 }
