@@ -2,6 +2,7 @@
 //!
 //! Links are recorded and never followed, so that nothing outside the folder is read and no loop can catch us.
 
+pub mod ahead;
 pub mod live;
 pub mod names;
 pub mod server;
@@ -65,7 +66,10 @@ impl Snapshot {
             let content = content(bytes.to_vec(), None);
             snapshot.add(path, content, "text");
         }
-        snapshot.read(folder, &candidates);
+        let mut started = snapshot.read(folder, &candidates);
+        started.sort();
+        started.dedup();
+        snapshot.read_too(folder, started);
         snapshot.unread.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(snapshot)
     }
@@ -226,8 +230,9 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Reads files, each up to its size, and adds them in the order given, whichever thread was first.
-    fn read(&mut self, folder: &Path, files: &[(String, u64)]) {
+    /// Reads files, each up to its size, and adds them in the order of their paths, whichever thread was first. Gives
+    /// the files that start commands in them name.
+    fn read(&mut self, folder: &Path, files: &[(String, u64)]) -> Vec<String> {
         let threads =
             if files.len() < MANY { 1 } else { thread::available_parallelism().map_or(2, usize::from).min(8) };
         let next = AtomicUsize::new(0);
@@ -249,10 +254,15 @@ impl Snapshot {
             })
         };
         contents.sort_by_key(|(path, _)| *path);
+        let mut started = Vec::new();
         for (path, content) in contents {
             let format = names::read_at_once(path).map_or("text", |row| row.format);
+            if let Content::Text { text, .. } = &content {
+                started.extend(ahead::started(format, path, text, |path| self.sources.entry(path).is_some()));
+            }
             self.add(path, content, format);
         }
+        started
     }
 
     fn add(&mut self, path: &str, content: Content, format: &'static str) {
