@@ -6,6 +6,7 @@ mod environment;
 mod fill;
 mod folders;
 mod inventory;
+mod modules;
 mod packaged;
 mod pm2;
 mod quiet;
@@ -209,6 +210,8 @@ fn proxies(
         let nginx = NginxRead { trees: reading.trees, includes: reading.includes, complete };
         let nothing_listens = running.listeners.is_empty();
         troubles::not_loaded(site, trees, host, &server.files, std::slice::from_ref(&nginx), nothing_listens);
+        let program = running.nginx.first().map(|start| start.program.as_str());
+        modules::missing(site, server, host, &nginx, program);
         read.extend(nginx.trees);
     }
     read

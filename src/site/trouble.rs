@@ -172,8 +172,8 @@ pub struct ModuleMissing {
     pub place: Span,
     /// The name of its file.
     pub module: String,
-    /// Where the image is named.
-    pub image: Span,
+    /// What should bring it and does not: the image, the line that takes in what loads modules.
+    pub evidence: Option<Span>,
     /// The place loads it; otherwise nothing does.
     pub is_load: bool,
     /// It lies there and only has to be loaded.

@@ -134,17 +134,10 @@ pub fn links(server: &Server<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for folder in server.list(ADMINISTRATOR).names {
         if folder.ends_with(".wants") || folder.ends_with(".requires") {
-            names.extend(entries(server, &format!("{ADMINISTRATOR}/{folder}")));
+            names.extend(server.entries(&format!("{ADMINISTRATOR}/{folder}")));
         }
     }
     names
-}
-
-/// The names in a folder, also those of links to units that packages bring and that are not in the tree.
-fn entries(server: &Server<'_>, folder: &str) -> Vec<String> {
-    let Some(below) = server.below(folder.trim_start_matches('/')) else { return Vec::new() };
-    let names = server.sources().below(&below).filter_map(|(path, _)| path.strip_prefix(below.as_str()));
-    names.map(|name| name.trim_start_matches('/')).filter(|name| !name.contains('/')).map(str::to_owned).collect()
 }
 
 /// Whether a unit without a link is started at boot. `has_links`: the tree shows which units are enabled.

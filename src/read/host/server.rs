@@ -57,6 +57,13 @@ impl<'s> Server<'s> {
         self.files.list(path)
     }
 
+    /// The names in a folder, also those of links to what packages bring and the tree does not hold.
+    pub fn entries(&self, folder: &str) -> Vec<String> {
+        let Some(root) = self.files.root.as_deref() else { return Vec::new() };
+        let path = if root.is_empty() { folder.trim_start_matches('/').to_owned() } else { format!("{root}{folder}") };
+        self.files.snapshot.list(&path).names
+    }
+
     pub fn sources(&self) -> &'s Sources {
         self.files.snapshot.sources
     }

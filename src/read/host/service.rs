@@ -45,6 +45,8 @@ pub struct Running {
 pub struct NginxStart {
     /// Its main file, absolute; `None`: where its package puts it.
     pub main: Option<String>,
+    /// Its program, as it is called.
+    pub program: String,
 }
 
 /// As whom a unit's command is started.
@@ -214,7 +216,7 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
     let reader = process.program.and_then(|program| program.reader.as_deref());
     running.service.has_master |= reader.is_some() || process.program.is_some_and(|program| program.workers.is_some());
     if reader == Some("nginx") {
-        running.nginx.push(NginxStart { main: named_main(process) });
+        running.nginx.push(NginxStart { main: named_main(process), program: process.called.clone() });
         return;
     }
     let listening = process::listening::listening(process, surroundings);

@@ -11,7 +11,7 @@ use crate::read::starting;
 use crate::site::Site;
 use crate::site::machine::MachineId;
 use crate::site::trouble::{ModuleMissing, Trouble};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 use crate::syntax::nginx::{Directives, Tree};
 
 /// An entry of `modules.yaml`.
@@ -67,23 +67,73 @@ fn having(name: &str, is_block: bool) -> Option<&'static Module> {
     Some(directives[at].2)
 }
 
+/// The module of a file, where it is known.
+pub fn of_file(file: &str) -> Option<&'static Module> {
+    index().files.get(file).copied()
+}
+
+/// The module that a package brings, where it is known.
+pub fn of_package(distribution: &str, package: &str) -> Option<&'static Module> {
+    modules().iter().find(|module| module.packages.get(distribution).is_some_and(|known| *known == package))
+}
+
 /// Blocks whose entries are no directives.
 const RAW: &[&str] = &["map", "geo", "types", "split_clients", "charset_map", "match"];
 
 /// In blocks.
 const DEPTH: usize = 16;
 
+/// Modules that a config names.
+pub struct Uses {
+    /// The path of each `load_module`.
+    pub loaded: Vec<Spanned<String>>,
+    /// The modules of its directives, each with the first of them.
+    pub used: Vec<(&'static Module, Span)>,
+}
+
+impl Uses {
+    pub fn of(trees: &[Arc<Tree>]) -> Uses {
+        let mut uses = Uses { loaded: Vec::new(), used: Vec::new() };
+        for tree in trees {
+            uses.collect(tree.root(), false, 0);
+        }
+        uses
+    }
+
+    /// The names of the files that are loaded.
+    pub fn files(&self) -> impl Iterator<Item = (&str, Span)> {
+        self.loaded.iter().map(|path| (path.value.rsplit('/').next().unwrap_or_default(), path.span))
+    }
+
+    fn collect(&mut self, directives: Directives<'_>, in_stream: bool, depth: usize) {
+        for item in directives {
+            let name = item.name();
+            if let Some(module) = having(&name, item.is_block()) {
+                // Some names mean another module there.
+                let is_other = in_stream && module.file.starts_with("ngx_http_");
+                if !is_other && !self.used.iter().any(|(known, _)| known.file == module.file) {
+                    self.used.push((module, item.name_span()));
+                }
+            } else if name == "load_module"
+                && let Some(word) = item.argument(0)
+            {
+                self.loaded.push(Spanned::new(word.value().into_owned(), word.span()));
+            }
+            if item.is_block() && depth < DEPTH && !RAW.contains(&&*name) {
+                self.collect(item.children(), in_stream || name == "stream", depth + 1);
+            }
+        }
+    }
+}
+
 /// What the trees of one nginx need and its distribution does not give.
 pub fn missing(site: &mut Site, id: MachineId, container: &Container<'_>, trees: &[Arc<Tree>], complete: bool) {
     let Some(distribution) = distribution(container) else { return };
-    let mut uses = Uses { loaded: Vec::new(), used: Vec::new() };
-    for tree in trees {
-        uses.collect(tree.root(), 0);
-    }
-    let loaded: HashSet<&str> = uses.loaded.iter().map(|(file, _)| file.as_str()).collect();
+    let uses = Uses::of(trees);
+    let loaded: HashSet<&str> = uses.files().map(|(file, _)| file).collect();
     let has = |list: &[&str]| list.contains(&distribution.name);
     let mut said: HashSet<&str> = HashSet::new();
-    let loads = uses.loaded.iter().filter_map(|(file, place)| Some((*index().files.get(file.as_str())?, *place, true)));
+    let loads = uses.files().filter_map(|(file, place)| Some((*index().files.get(file)?, place, true)));
     // Any file that is not visible may load a module.
     let uses_of = uses.used.iter().filter(|_| complete).map(|(module, place)| (*module, *place, false));
     for (module, place, is_load) in loads.chain(uses_of) {
@@ -99,35 +149,11 @@ pub fn missing(site: &mut Site, id: MachineId, container: &Container<'_>, trees:
             machine: id,
             place,
             module: module.file.to_owned(),
-            image: container.image_place,
+            evidence: Some(container.image_place),
             is_load,
             is_brought: has(&module.brought),
             package: package.map(str::to_owned),
         }));
-    }
-}
-
-struct Uses {
-    loaded: Vec<(String, Span)>,
-    used: Vec<(&'static Module, Span)>,
-}
-
-impl Uses {
-    fn collect(&mut self, directives: Directives<'_>, depth: usize) {
-        for item in directives {
-            let name = item.name();
-            if let Some(module) = having(&name, item.is_block()) {
-                self.used.push((module, item.name_span()));
-            } else if name == "load_module"
-                && let Some(word) = item.argument(0)
-            {
-                let file = word.value().rsplit('/').next().unwrap_or_default().to_owned();
-                self.loaded.push((file, word.span()));
-            }
-            if item.is_block() && depth < DEPTH && !RAW.contains(&&*name) {
-                self.collect(item.children(), depth + 1);
-            }
-        }
     }
 }
 
