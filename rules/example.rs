@@ -71,6 +71,8 @@ pub fn container(site: &mut Site, name: &str, port: u16) -> MachineId {
         sealed: Vec::new(),
         real_paths: BTreeMap::new(),
         may_have_links: false,
+        open_files: None,
+        longest_queue: None,
         daemons: None,
     });
     id
@@ -116,6 +118,8 @@ pub fn hop(site: &mut Site, machine: MachineId, host: &str, port: u16) {
         user: None,
         group: None,
         complete: true,
+        connections: None,
+        files: None,
     });
     let host = Spanned::new(Host::Name(host.to_owned()), place);
     site.hops.push(Hop {

@@ -64,6 +64,7 @@ pub mod target {
 pub mod timeout {
     pub mod keepalive_race;
     pub mod order;
+    mod second_proxy;
     pub mod too_low;
     mod words;
 }

@@ -6,7 +6,7 @@ use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::name;
 use crate::site::Site;
-use crate::site::backend::Backend;
+use crate::site::backend::{Backend, Size};
 use crate::site::proxy::{Buffers, Hop};
 use crate::site::reach::{End, ListenerId, Reach};
 
@@ -16,6 +16,8 @@ pub const RULE: Rule = Rule { id: "capacity/header-buffer", doc: include_str!("h
 const PAGE: u64 = 4096;
 /// Bytes: what a proxy keeps at most when nothing is said, on machines with large pages.
 const USUAL: u64 = 8192;
+/// Bytes: what the length of a packet can say where requests are sent as packets.
+const LARGEST: u64 = 65535;
 
 fn check(site: &Site, findings: &mut Findings) {
     for hop in &site.hops {
@@ -44,7 +46,37 @@ fn check(site: &Site, findings: &mut Findings) {
     let backends = site.backends_by_listener();
     for (end, hop) in site.ends() {
         large(site, &backends, (end, hop), findings);
+        of_requests(site, &backends, (end, hop), findings);
     }
+}
+
+/// The proxy is told to take in larger headers of requests than the backend takes.
+fn of_requests(
+    site: &Site,
+    backends: &BTreeMap<ListenerId, &Backend>,
+    (end, hop): (&End, &Hop),
+    findings: &mut Findings,
+) {
+    let Reach::Delivered(id) = end.reach else { return };
+    let Some(taken) = backends.get(&id).and_then(|backend| backend.request_header.as_ref()) else { return };
+    let server = hop.route.and_then(|route| site.routes[route].server);
+    let Some(lines) = server.and_then(|server| site.servers[server].request_header) else { return };
+    if lines.value <= taken.bytes || lines.value <= USUAL {
+        return;
+    }
+    let product = &site.proxy(hop.proxy).product;
+    let Size { bytes, setting, place, written } = taken;
+    let message = format!(
+        "{product} takes in a header line of {lines} bytes, and {} a whole header of {bytes}",
+        name(site.machine(id.machine))
+    );
+    let finding = findings.warning(*place, message);
+    finding.label(match written {
+        true => format!("a larger one is dropped: {}", nonsense(site, hop)),
+        false => format!("`{setting}` is {bytes} unless it is set; what is larger is dropped: {}", nonsense(site, hop)),
+    });
+    finding.note(lines.span, "so large headers are expected");
+    finding.help(format!("set `{setting}` to {} at least", lines.value.min(LARGEST)));
 }
 
 /// A backend with large headers behind a buffer of the usual size.

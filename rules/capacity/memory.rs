@@ -13,7 +13,8 @@ fn check(site: &Site, findings: &mut Findings) {
         if limit.value == 0 {
             continue;
         }
-        let machine = name(site.machine(memory.machine));
+        let service = memory.service.as_ref().map(|service| format!("`{service}`"));
+        let who = service.unwrap_or_else(|| name(site.machine(memory.machine)));
         for demand in &memory.demands {
             let fits = u128::from(demand.bytes) * 100 <= u128::from(limit.value) * u128::from(demand.share);
             if fits {
@@ -21,7 +22,7 @@ fn check(site: &Site, findings: &mut Findings) {
             }
             let (takes, may) = (size(demand.bytes), size(limit.value));
             let finding =
-                findings.warning(limit.span, format!("{machine} may take {may}, and {} alone {takes}", demand.what));
+                findings.warning(limit.span, format!("{who} may take {may}, and {} alone {takes}", demand.what));
             finding.label("above this the kernel kills the process, and its proxy answers 502");
             finding.note(demand.place, format!("{takes} are allowed here"));
             if let Some((place, message)) = &demand.factor {

@@ -5,9 +5,9 @@ use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::name;
 use crate::site::Site;
-use crate::site::backend::Limit;
+use crate::site::backend::{AtTheEnd, Limit};
 use crate::site::listener::Protocol;
-use crate::site::proxy::{Group, Reuse};
+use crate::site::proxy::{Group, Proxy, Reuse};
 use crate::site::reach::Reach;
 use crate::source::Spanned;
 
@@ -17,7 +17,7 @@ pub const RULE: Rule = Rule { id: "timeout/keepalive-race", doc: include_str!("k
 const KEPT: f64 = 60.0;
 
 fn check(site: &Site, findings: &mut Findings) {
-    let backends = site.backends_by_listener();
+    let (backends, servers) = (site.backends_by_listener(), site.servers_by_address());
     for (end, hop) in site.ends() {
         let Some((group, _)) = end.server else { continue };
         let group = &site.groups[group];
@@ -34,14 +34,34 @@ fn check(site: &Site, findings: &mut Findings) {
             }
             Reuse::Asked => {
                 let Reach::Delivered(id) = end.reach else { continue };
-                let Some((backend, idle)) = backends.get(&id).and_then(|it| Some((it, it.idle.as_ref()?))) else {
-                    continue;
-                };
-                let who = format!("{} of {}", backend.program, name(site.machine(id.machine)));
-                race(group, keepalive, &who, idle, findings);
+                if let Some((backend, idle)) = backends.get(&id).and_then(|it| Some((it, it.idle.as_ref()?))) {
+                    let who = format!("{} of {}", backend.program, name(site.machine(id.machine)));
+                    race(group, keepalive, &who, idle, findings);
+                } else if let Some((proxy, idle)) =
+                    servers.get(&(id.machine, &site.listener(id).endpoint)).and_then(|it| of_a_proxy(site, it))
+                {
+                    let who = format!("{} of {}", proxy.product, name(site.machine(id.machine)));
+                    race(group, keepalive, &who, &idle, findings);
+                }
             }
         }
     }
+}
+
+/// How long a proxy that takes the requests in keeps a connection.
+fn of_a_proxy<'s>(site: &'s Site, servers: &[usize]) -> Option<(&'s Proxy, Limit)> {
+    // With several of them, which one decides depends on the name that is asked for.
+    let [server] = servers else { return None };
+    let server = &site.servers[*server];
+    let idle = server.idle.as_ref()?;
+    let limit = Limit {
+        seconds: idle.seconds,
+        setting: idle.setting.to_string(),
+        place: idle.written.unwrap_or(server.place),
+        written: idle.written.is_some(),
+        at_the_end: AtTheEnd::Cut,
+    };
+    Some((site.proxy(server.proxy), limit))
 }
 
 fn race(group: &Group, keepalive: Spanned<u64>, who: &str, idle: &Limit, findings: &mut Findings) {

@@ -2,22 +2,21 @@
 
 use std::collections::HashMap;
 
+use super::second_proxy::{LONG, SecondProxies};
 use super::words::{ANSWER, default_of, duration, is_longer, waits_for};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::name;
 use crate::site::Site;
 use crate::site::backend::{AtTheEnd, Backend, Limit};
-use crate::site::listener::Endpoint;
-use crate::site::machine::MachineId;
 use crate::site::proxy::{Hop, Wait};
 use crate::site::reach::{End, Reach};
 use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "timeout/order", doc: include_str!("order.md"), check };
 
-/// Seconds: who waits longer than this means "for ever", as for WebSockets.
-const LONG: f64 = 900.0;
+/// Seconds: so long programs let a request work when nobody has thought about it.
+const ORDINARY: f64 = 30.0;
 
 /// Two waits in the wrong order, and which of them is given to more.
 struct Clash<'s> {
@@ -37,17 +36,19 @@ enum Other<'s> {
     Slower(&'s Backend, &'s Limit),
     /// The backend cuts off what the proxy waits for.
     Quicker(&'s Backend, &'s Limit),
+    /// The backend cuts off what it gives more time itself: the two limits.
+    Itself(&'s Backend, &'s Limit, &'s Limit),
     /// A second proxy, which waits longer; where that is written.
     Proxy(&'s Wait, Span),
 }
 
 fn check(site: &Site, findings: &mut Findings) {
-    let (backends, waits) = (site.backends_by_listener(), shortest_waits(site));
+    let (backends, second_proxies) = (site.backends_by_listener(), SecondProxies::of(site));
     let mut clashes: Vec<Clash> = Vec::new();
     let mut known: HashMap<Span, usize> = HashMap::new();
     for (end, hop) in site.ends() {
         let (Reach::Delivered(id), Some(read)) = (&end.reach, &hop.waits.read) else { continue };
-        let inner = waits.get(&(id.machine, &site.listener(*id).endpoint)).copied();
+        let inner = second_proxies.wait(hop, *id);
         let backend = backends.get(id).copied();
         for (place, longer, other) in clash(hop, read, inner, backend) {
             let clash = Clash { place, longer, end, hop, read, other };
@@ -64,6 +65,7 @@ fn check(site: &Site, findings: &mut Findings) {
         match clash.other {
             Other::Slower(backend, limit) => proxy_first(site, clash, backend, limit, findings),
             Other::Quicker(backend, limit) => backend_first(site, clash, backend, limit, findings),
+            Other::Itself(backend, cut, given) => against_itself(site, clash, backend, (cut, given), findings),
             Other::Proxy(inner, place) => behind_another(site, clash, inner, place, findings),
         }
     }
@@ -88,15 +90,21 @@ fn clash<'s>(
     let Some(backend) = backend else { return found };
     if let Some(limit) = backend.first_limit().filter(|limit| limit.written && is_longer(limit.seconds, read.seconds)) {
         // So is a wait that is written, while nothing in the backend ends a request.
-        let is_too_low = read.written.is_some() && limit.at_the_end == AtTheEnd::GoesOn;
+        let is_too_low = read.written.is_some() && !limit.at_the_end.ends_work();
         if !is_too_low && !is_short {
             found.push((here, limit.seconds, Other::Slower(backend, limit)));
         }
     }
-    let cuts = backend.limits.iter().filter(|limit| limit.at_the_end == AtTheEnd::Cut);
+    let cuts = backend.limits.iter().filter(|limit| limit.at_the_end.is_silent());
     let first = cuts.min_by(|left, right| left.seconds.total_cmp(&right.seconds));
     if let Some(limit) = first.filter(|limit| read.written.is_some() && is_longer(read.seconds, limit.seconds)) {
         found.push((limit.place, read.seconds, Other::Quicker(backend, limit)));
+    } else if let Some(cut) = first.filter(|limit| limit.written && limit.seconds <= read.seconds) {
+        let given = backend.limits.iter().filter(|limit| limit.written && limit.at_the_end == AtTheEnd::Answered);
+        let given = given.max_by(|left, right| left.seconds.total_cmp(&right.seconds));
+        if let Some(given) = given.filter(|it| it.seconds > ORDINARY && is_longer(it.seconds, cut.seconds)) {
+            found.push((cut.place, given.seconds, Other::Itself(backend, cut, given)));
+        }
     }
     found
 }
@@ -112,7 +120,9 @@ fn proxy_first(site: &Site, clash: &Clash, backend: &Backend, limit: &Limit, fin
     let proxy = site.proxy(hop.proxy);
     let (product, who, given) = (&proxy.product, who(site, backend), duration(limit.seconds));
     let message = match limit.at_the_end {
-        AtTheEnd::GoesOn => format!("{product} gives up after {}, {who} is given {given}", duration(read.seconds)),
+        AtTheEnd::GoesOn | AtTheEnd::HangsUp => {
+            format!("{product} gives up after {}, {who} is given {given}", duration(read.seconds))
+        }
         _ => format!("{product} gives up after {}, {who} only after {given}", duration(read.seconds)),
     };
     let finding = findings.warning(*place, message);
@@ -148,20 +158,15 @@ fn backend_first(site: &Site, clash: &Clash, backend: &Backend, limit: &Limit, f
     });
 }
 
-/// The shortest wait of a proxy for what it takes in on an address of its machine.
-fn shortest_waits(site: &Site) -> HashMap<(MachineId, &Endpoint), &Wait> {
-    let mut shortest: HashMap<(MachineId, &Endpoint), &Wait> = HashMap::new();
-    for hop in &site.hops {
-        let (Some(machine), Some(wait)) = (site.proxy(hop.proxy).machine, &hop.waits.read) else { continue };
-        let Some(server) = hop.route.and_then(|route| site.routes[route].server) else { continue };
-        for listen in &site.servers[server].listens {
-            let known = shortest.entry((machine, &listen.endpoint)).or_insert(wait);
-            if wait.seconds < known.seconds {
-                *known = wait;
-            }
-        }
-    }
-    shortest
+/// 502 although the program itself would still work.
+fn against_itself(site: &Site, clash: &Clash, backend: &Backend, limits: (&Limit, &Limit), findings: &mut Findings) {
+    let (proxy, (cut, given)) = (site.proxy(clash.hop.proxy), limits);
+    let (cuts, may) = (duration(cut.seconds), duration(given.seconds));
+    let message = format!("{} cuts requests off after {cuts}, and gives them {may}", who(site, backend));
+    let finding = findings.warning(clash.place, message);
+    finding.label(format!("{} answers {} to every request that takes longer", proxy.product, proxy.answers.nonsense));
+    finding.note(given.place, format!("a request may work for {may}: `{}`", given.setting));
+    finding.help(format!("set `{}` to more than {may}, or `{}` to less than {cuts}", cut.setting, given.setting));
 }
 
 fn behind_another(site: &Site, clash: &Clash, inner: &Wait, written: Span, findings: &mut Findings) {

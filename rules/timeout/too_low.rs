@@ -4,7 +4,7 @@ use super::words::{ANSWER, duration, is_longer};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::site::Site;
-use crate::site::backend::{AtTheEnd, Backend};
+use crate::site::backend::Backend;
 use crate::site::proxy::{Hop, To, Wait};
 use crate::site::reach::Reach;
 
@@ -36,7 +36,7 @@ fn check(site: &Site, findings: &mut Findings) {
 fn below_the_backend(site: &Site, hop: &Hop, backend: &Backend, findings: &mut Findings) {
     let Some(Wait { seconds, setting, written: Some(place) }) = &hop.waits.read else { return };
     let Some(limit) = backend.first_limit() else { return };
-    let given = limit.written && limit.at_the_end == AtTheEnd::GoesOn;
+    let given = limit.written && !limit.at_the_end.ends_work();
     if !given || *seconds < ANSWER || !is_longer(limit.seconds, *seconds) {
         return;
     }

@@ -8,13 +8,13 @@ use std::ops::Range;
 use crate::read::app;
 use crate::read::app::listening::Wait;
 use crate::read::built;
-use crate::read::catalogue::program::{Amount, Program};
+use crate::read::catalogue::program::{Amount, How, Program};
 use crate::read::container::Container;
 use crate::read::process::judged::{Judged, Set};
 use crate::read::process::{Process, listening};
 use crate::read::surroundings::Surroundings;
 use crate::site::Site;
-use crate::site::backend::{AtTheEnd, Backend, Limit};
+use crate::site::backend::{AtTheEnd, Backend, Limit, Queue, Size};
 use crate::site::listener::Listener;
 use crate::site::machine::MachineId;
 use crate::source::{Span, Spanned};
@@ -63,6 +63,8 @@ pub fn of_process(
         limits: Vec::new(),
         idle: None,
         workers: None,
+        queue: None,
+        request_header: None,
         large_headers: None,
     };
     if process.entry.is_some() {
@@ -76,12 +78,18 @@ pub fn of_process(
     match program.reader.as_deref() {
         Some("php-fpm") => php::pools(listeners, &backend, process, program, surroundings),
         Some(_) => Vec::new(),
-        None => vec![of_program(backend, process, program, surroundings)],
+        None => of_program(backend, listeners, process, program, surroundings),
     }
 }
 
 /// A program of the catalogue.
-fn of_program(mut backend: Backend, process: &Process, program: &Program, surroundings: &Surroundings<'_>) -> Backend {
+fn of_program(
+    mut backend: Backend,
+    listeners: &[&Listener],
+    process: &Process,
+    program: &Program,
+    surroundings: &Surroundings<'_>,
+) -> Vec<Backend> {
     let judged = Judged::new(process, program, surroundings);
     let single = judged.is_single();
     let amount = |amount: &Option<Amount>, at_the_end| limit(&judged, amount.as_ref()?, at_the_end);
@@ -100,8 +108,60 @@ fn of_program(mut backend: Backend, process: &Process, program: &Program, surrou
     {
         backend.workers = Some(Spanned::new(u64::from(workers.value), workers.span));
     }
+    if let Some(Set::Written(length)) = program.queue.as_ref().map(|queue| judged.amount(queue)) {
+        let setting = program.queue.as_ref().map(|queue| judged.name_of(queue)).unwrap_or_default();
+        let or_nothing = program.queue_or_nothing;
+        backend.queue = Some(Queue { length: length.map(u64::from), setting, or_nothing });
+    }
+    backend.request_header = program.request_header.as_ref().and_then(|amount| size(&judged, amount));
     backend.large_headers = judged.large_headers();
-    backend
+    with_endings(backend, listeners, &judged, program)
+}
+
+/// Adds the further waits of a program; those of its sockets for which they do not all hold are backends of their own.
+fn with_endings(
+    backend: Backend,
+    listeners: &[&Listener],
+    judged: &Judged<'_, '_, '_>,
+    program: &Program,
+) -> Vec<Backend> {
+    let mut backends = vec![backend];
+    for ending in &program.ends {
+        let at_the_end = match ending.how {
+            How::Cut => AtTheEnd::Cut,
+            How::Answered => AtTheEnd::Answered,
+        };
+        let Some(limit) = limit(judged, &ending.after, at_the_end) else { continue };
+        let opened: Vec<Span> = ending.of.iter().flat_map(|mover| judged.values(mover)).map(|it| it.whole()).collect();
+        let holds = |index: &usize| {
+            let place = listeners[*index].place;
+            let is_in = |it: &Span| it.file == place.file && it.start <= place.start && place.end <= it.end;
+            ending.of.is_empty() || opened.iter().any(is_in)
+        };
+        let mut divided = Vec::new();
+        for backend in backends {
+            let (own, others): (Vec<usize>, Vec<usize>) = backend.listeners.iter().copied().partition(holds);
+            if !others.is_empty() {
+                divided.push(Backend { listeners: others, ..backend.clone() });
+            }
+            if !own.is_empty() {
+                let mut backend = Backend { listeners: own, ..backend };
+                backend.limits.push(limit.clone());
+                divided.push(backend);
+            }
+        }
+        backends = divided;
+    }
+    backends
+}
+
+fn size(judged: &Judged<'_, '_, '_>, amount: &Amount) -> Option<Size> {
+    let (bytes, place, written) = match judged.amount(amount) {
+        Set::Written(value) => (value.value, value.span, true),
+        Set::Default(value) => (value, judged.process.place, false),
+        Set::Unknown => return None,
+    };
+    Some(Size { bytes: u64::from(bytes), setting: judged.name_of(amount), place, written })
 }
 
 fn limit(judged: &Judged<'_, '_, '_>, amount: &Amount, at_the_end: AtTheEnd) -> Option<Limit> {
@@ -124,10 +184,16 @@ fn of_code(mut backend: Backend, code: &app::Entry, place: Span) -> Backend {
         at_the_end,
     };
     let named = |names: &[&str]| code.waits.iter().find(|wait| names.contains(&wait.name.as_str()));
-    // What Node.js does when they are over leaves the work going on; they say how long it is meant to take.
-    let limits = ["timeout", "requestTimeout"].iter().filter_map(|name| named(&[*name]));
-    backend.limits.extend(limits.map(|wait| written(wait, AtTheEnd::GoesOn)).filter(|limit| limit.seconds > 0.0));
-    let idle = named(&["keepAliveTimeout", "timeout_keep_alive"]);
+    // `timeout` of Node.js closes the connection on which nothing happens, and so does `WriteTimeout` of Go, counted from
+    // the request's header; both measured: 502. `requestTimeout` is about what the client sends, and ends no work; who sets
+    // it says how long a request is meant to take.
+    let meant =
+        [("timeout", AtTheEnd::HangsUp), ("WriteTimeout", AtTheEnd::HangsUp), ("requestTimeout", AtTheEnd::GoesOn)];
+    let limits = meant.into_iter().filter_map(|(name, at_the_end)| Some(written(named(&[name])?, at_the_end)));
+    backend.limits.extend(limits.filter(|limit| limit.seconds > 0.0));
+    // Go takes `ReadTimeout` where `IdleTimeout` is not set (pkg.go.dev/net/http#Server).
+    let idle = named(&["keepAliveTimeout", "timeout_keep_alive", "KeepAliveTimeout", "IdleTimeout"])
+        .or_else(|| named(&["ReadTimeout"]));
     backend.idle = match idle {
         Some(wait) => Some(written(wait, AtTheEnd::Cut)).filter(|limit| limit.seconds > 0.0),
         None if code.is_plain_node => Some(Limit {

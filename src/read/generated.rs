@@ -38,6 +38,8 @@ pub fn read(site: &mut Site, containers: &[(MachineId, Container<'_>)]) {
             user: None,
             group: None,
             complete: false,
+            connections: None,
+            files: None,
         });
         for (target, container) in containers {
             let Lookup::Value(host) = container.variable("VIRTUAL_HOST") else { continue };
@@ -69,10 +71,12 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable
     let names = host.as_str().split(',').map(|name| Spanned::new(name.trim().to_owned(), place));
     site.servers.push(VirtualServer {
         proxy,
-        listens: vec![Listen { endpoint, tls: false, udp: false, default: false, written: false, place }],
+        listens: vec![Listen { endpoint, tls: false, udp: false, default: false, written: false, queue: None, place }],
         names: names.collect(),
         place,
         whole: place,
+        idle: None,
+        request_header: None,
     });
     site.routes.push(Route { server: Some(site.servers.len() - 1), path: RoutePath::All, place });
     let machine = &site.machines[target.0];

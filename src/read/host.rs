@@ -13,6 +13,7 @@ mod quiet;
 mod server;
 mod service;
 mod sockets;
+mod sysctl;
 mod units;
 mod users;
 mod words;
@@ -127,6 +128,8 @@ fn machine(place: Span, open: &str) -> Machine {
         sealed: Vec::new(),
         real_paths: BTreeMap::new(),
         may_have_links: false,
+        open_files: None,
+        longest_queue: None,
         daemons: None,
     }
 }
@@ -156,6 +159,7 @@ pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str, host: MachineId) -> 
         site.machines[host.0].hosts = hosts_file(&text);
     }
     site.machines[host.0].users = users::users(server.text("/etc/passwd").as_ref(), server.text("/etc/group").as_ref());
+    site.machines[host.0].longest_queue = sysctl::longest_queue(&server);
     let mut inventory = inventory::read(&server);
     packaged::add(&server, &mut inventory);
     pm2::add(&server, &mut inventory);

@@ -13,7 +13,7 @@ mod scope;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::read::nginx::answers::{KEEPS_BY_ITSELF, buffers, reuse, too_few_files};
+use crate::read::nginx::answers::{KEEPS_BY_ITSELF, buffers, connections, files, idle, request_header, reuse};
 use crate::read::nginx::duration::seconds;
 use crate::read::nginx::listen::listen;
 pub use crate::read::nginx::load::{Files, Include};
@@ -75,8 +75,9 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
         user: named(0).map(|word| Spanned::new(word.value().into_owned(), word.span())),
         group: named(1).map(|word| Spanned::new(word.value().into_owned(), word.span())),
         complete: loaded.incomplete.is_none() && (setup.machine.is_some() || is_main(&top)),
+        connections: connections(&top),
+        files: files(&top),
     });
-    site.troubles.extend(too_few_files(&top));
     for (place, path) in &loaded.missing {
         site.troubles.push(Trouble::IncludeMissing { place: *place, path: path.clone(), machine: setup.machine });
     }
@@ -249,7 +250,8 @@ impl<'l> Walk<'l, '_> {
                 }
                 "server" => {
                     let children = self.loaded.items(item.children());
-                    inner.server = Some(self.server(*item, &children, at.layer));
+                    let scope = Scope::of(&children, Some(scope));
+                    inner.server = Some(self.server(*item, &children, at.layer, &scope));
                     inner.route = self.route(inner.server, RoutePath::All, item.name_span());
                     children
                 }
@@ -271,7 +273,13 @@ impl<'l> Walk<'l, '_> {
         Some(self.site.routes.len() - 1)
     }
 
-    fn server(&mut self, block: DirectiveRef<'l>, items: &[DirectiveRef<'l>], layer: LayerName) -> usize {
+    fn server(
+        &mut self,
+        block: DirectiveRef<'l>,
+        items: &[DirectiveRef<'l>],
+        layer: LayerName,
+        scope: &Scope<'l, '_>,
+    ) -> usize {
         let simple = |name: &'static str| items.iter().filter(move |item| !item.is_block() && item.name() == name);
         let ssl_on = simple("ssl").any(|item| item.argument(0).is_some_and(|word| word.value() == "on"));
         let mut listens: Vec<Listen> = Vec::new();
@@ -286,7 +294,15 @@ impl<'l> Walk<'l, '_> {
             // `listen *:80 | *:8000` is the default of the core module; 80 when nginx runs as root.
             let endpoint = Endpoint::Tcp { bind: Bind::Any, port: 80 };
             let place = block.name_span();
-            listens.push(Listen { endpoint, tls: ssl_on, udp: false, default: false, written: false, place });
+            listens.push(Listen {
+                endpoint,
+                tls: ssl_on,
+                udp: false,
+                default: false,
+                written: false,
+                queue: None,
+                place,
+            });
         }
         for listen in listens.iter().filter(|listen| !listen.udp) {
             let protocol = match (layer, listen.tls) {
@@ -317,6 +333,8 @@ impl<'l> Walk<'l, '_> {
             names,
             place: block.name_span(),
             whole: block.block_span(),
+            idle: if layer == LayerName::Http { idle(scope) } else { None },
+            request_header: request_header(scope),
         });
         self.site.servers.len() - 1
     }

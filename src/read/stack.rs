@@ -17,7 +17,7 @@ use crate::site::Site;
 use crate::site::listener::Listening;
 use crate::site::machine::{
     Attached, Attachment, Condition, Declared, DeclaredBy, Dependency, HostPort, HostsEntry, HostsTarget, Kind,
-    Machine, MachineId, Mount, MountSource, Network, NetworkId, Published, Start,
+    LongestQueue, Machine, MachineId, Mount, MountSource, Network, NetworkId, Published, Start,
 };
 use crate::source::{Lookup, Sources, Span, Spanned, Text};
 use crate::syntax::compose_values::ports::Protocol;
@@ -277,6 +277,8 @@ impl Placed<'_, '_> {
             sealed: Vec::new(),
             real_paths: BTreeMap::new(),
             may_have_links: false,
+            open_files: service.open_files,
+            longest_queue: longest_queue(service),
             daemons: None,
         }
     }
@@ -399,6 +401,19 @@ impl Placed<'_, '_> {
         };
         service.depends_on.iter().filter_map(dependency).collect()
     }
+}
+
+/// What a container is given when nothing is said, whatever the host has: `SOMAXCONN` of a kernel since 5.4, 128 before
+/// (docs.kernel.org/networking/ip-sysctl.html).
+const LONGEST_QUEUE: u64 = 4096;
+
+fn longest_queue(service: &Service) -> Option<LongestQueue> {
+    let written = service.sysctls.iter().rev().find(|(name, _)| name.value == "net.core.somaxconn");
+    if let Some((_, value)) = written {
+        return Some(LongestQueue { length: value.as_str().trim().parse().ok()?, written: Some(value.whole()) });
+    }
+    let is_own = service.network_mode.as_ref().is_none_or(|mode| mode.value == NetworkMode::Bridge);
+    is_own.then_some(LongestQueue { length: LONGEST_QUEUE, written: None })
 }
 
 fn command(form: &CommandForm) -> Command {

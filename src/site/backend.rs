@@ -17,6 +17,10 @@ pub struct Backend {
     pub idle: Option<Limit>,
     /// How many requests it works on at the same time, where each of them keeps a process busy and the number is written.
     pub workers: Option<Spanned<u64>>,
+    /// How many connections it asks the system to let wait, where that is known.
+    pub queue: Option<Queue>,
+    /// What it takes the header of a request into, where a larger one is dropped without an answer.
+    pub request_header: Option<Size>,
     /// The headers of its answers are known to be large, for this reason; where that is seen.
     pub large_headers: Option<Spanned<String>>,
 }
@@ -41,21 +45,59 @@ pub struct Limit {
     pub at_the_end: AtTheEnd,
 }
 
+/// Connections that wait until they are taken in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queue {
+    /// Where it is written.
+    pub length: Spanned<u64>,
+    /// To be quoted.
+    pub setting: String,
+    /// Where the system allows fewer, the program does not start; otherwise fewer wait.
+    pub or_nothing: bool,
+}
+
+/// A number of bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Size {
+    pub bytes: u64,
+    /// To be quoted.
+    pub setting: String,
+    /// Where it is written; for a default, the text that makes it hold.
+    pub place: Span,
+    pub written: bool,
+}
+
 /// What happens to a request that takes longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtTheEnd {
-    /// The process is killed, or the connection closed: the proxy gets no answer.
+    /// The process is killed, or gives the request up: the proxy gets no answer.
     Cut,
+    /// The connection is closed, so that the proxy gets no answer, and the work goes on for nobody.
+    HangsUp,
     /// The program stops the work and answers with an error of its own.
     Answered,
     /// Nothing: the number says how long work is meant to take, or how long a process may be silent.
     GoesOn,
 }
 
-/// The memory of a machine that has a limit.
+impl AtTheEnd {
+    /// The proxy gets no answer.
+    pub fn is_silent(self) -> bool {
+        matches!(self, AtTheEnd::Cut | AtTheEnd::HangsUp)
+    }
+
+    /// The work itself is ended.
+    pub fn ends_work(self) -> bool {
+        matches!(self, AtTheEnd::Cut | AtTheEnd::Answered)
+    }
+}
+
+/// Memory that has a limit: that of a machine, or of a service on it.
 #[derive(Clone, Debug)]
 pub struct Memory {
     pub machine: MachineId,
+    /// The name of the service, when it is only that of one.
+    pub service: Option<String>,
     /// Bytes.
     pub limit: Spanned<u64>,
     pub demands: Vec<Demand>,

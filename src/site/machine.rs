@@ -78,6 +78,10 @@ pub struct Machine {
     pub real_paths: BTreeMap<String, String>,
     /// Paths of sockets may lead through links that are not visible.
     pub may_have_links: bool,
+    /// How many files a process of it may open, where that is written for all of them.
+    pub open_files: Option<Spanned<u64>>,
+    /// How many connections a listener of it may let wait at most.
+    pub longest_queue: Option<LongestQueue>,
     /// Something runs that speaks no HTTP and whose ports stand in settings that are not read; which one.
     pub daemons: Option<String>,
 }
@@ -92,6 +96,14 @@ impl Machine {
     pub fn service_of_proxy(&self, proxy: ProxyId) -> Option<&Service> {
         self.services.iter().find(|service| service.proxies.contains(&proxy))
     }
+}
+
+/// What the system allows, whatever a program asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongestQueue {
+    pub length: u64,
+    /// `None`: the system's default.
+    pub written: Option<Span>,
 }
 
 /// How a machine is connected to others.
@@ -309,6 +321,8 @@ pub struct Service {
     /// What it is started after, and what it asks for: names of units.
     pub after: Vec<Spanned<String>>,
     pub wants: Vec<Spanned<String>>,
+    /// How many files a process of it may open, where that is written.
+    pub open_files: Option<Spanned<u64>>,
     /// A hop of a proxy on the same machine leads to one of its listeners.
     pub asked: bool,
     /// The people of this server wrote what sets it up; packages brought the others.

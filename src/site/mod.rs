@@ -12,11 +12,11 @@ pub mod reach;
 pub mod sockets;
 pub mod trouble;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::site::backend::{Backend, Memory};
 use crate::site::firewall::{Confinement, Firewall};
-use crate::site::listener::Listener;
+use crate::site::listener::{Endpoint, Listener};
 use crate::site::machine::{Machine, MachineId, Network};
 use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, VirtualServer};
 use crate::site::reach::{End, ListenerId};
@@ -74,6 +74,21 @@ impl Site {
         for backend in &self.backends {
             for index in &backend.listeners {
                 found.entry(ListenerId { machine: backend.machine, index: *index }).or_insert(backend);
+            }
+        }
+        found
+    }
+
+    /// The servers of proxies that take requests in on each address of a machine, as indices into [`Site::servers`].
+    pub fn servers_by_address(&self) -> HashMap<(MachineId, &Endpoint), Vec<usize>> {
+        let mut found: HashMap<(MachineId, &Endpoint), Vec<usize>> = HashMap::new();
+        for (number, server) in self.servers.iter().enumerate() {
+            let Some(machine) = self.proxy(server.proxy).machine else { continue };
+            for listen in &server.listens {
+                let servers = found.entry((machine, &listen.endpoint)).or_default();
+                if servers.last() != Some(&number) {
+                    servers.push(number);
+                }
             }
         }
         found

@@ -29,6 +29,9 @@ pub struct Proxy {
     pub group: Option<Spanned<String>>,
     /// Every config file it loads could be read.
     pub complete: bool,
+    /// How many connections one of its processes may have, and how many files it may open, where they are written.
+    pub connections: Option<Spanned<u64>>,
+    pub files: Option<Spanned<u64>>,
 }
 
 /// What this proxy does when a hop fails, to be quoted.
@@ -59,6 +62,10 @@ pub struct VirtualServer {
     pub place: Span,
     /// The whole block.
     pub whole: Span,
+    /// How long it keeps an idle connection of a client; `None`: not known, or it closes each one.
+    pub idle: Option<Wait>,
+    /// Bytes for one line of a request's header, where they are written.
+    pub request_header: Option<Spanned<u64>>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +76,8 @@ pub struct Listen {
     pub default: bool,
     /// The address that a `listen` without one stands for is the service's only evidence.
     pub written: bool,
+    /// How many connections it asks the system to let wait.
+    pub queue: Option<Spanned<u64>>,
     pub place: Span,
 }
 

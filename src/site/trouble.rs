@@ -24,8 +24,6 @@ pub enum Trouble {
     Start(StartTrouble),
     /// The folder of a socket is not there when the program wants to make the socket.
     SocketFolder(SocketFolder),
-    /// A process of a proxy may have more connections than open files.
-    TooFewFiles { connections: Spanned<u64>, files: Spanned<u64> },
 }
 
 #[derive(Clone, Debug)]

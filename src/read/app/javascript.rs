@@ -350,12 +350,19 @@ fn waits(program: &Program, collected: &mut Collected) {
         if program.reached(at) != Some(true) {
             continue;
         }
+        // Clients have a `timeout`, too.
+        let owner = program.name(at.saturating_sub(2)).to_ascii_lowercase();
+        if name == "timeout" && !owner.contains("server") && owner != "srv" {
+            continue;
+        }
         let value = program.evaluate(&program.parse(at + 2), at);
         collected.wait(name, &value, 1);
     }
     for (at, expression) in program.calls(&["setTimeout"]) {
         let Shape::Call(call) = &expression.shape else { continue };
-        let of_server = call_name(&expression) == "server.setTimeout";
+        // With a function of its own the program decides what happens to the connection.
+        let of_server = call_name(&expression).to_ascii_lowercase().ends_with("server.settimeout");
+        let of_server = of_server && call.positional(1).is_none();
         if let Some(value) = call.positional(0).filter(|_| of_server) {
             collected.wait("timeout", &program.evaluate(value, at), 1);
         }

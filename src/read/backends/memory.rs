@@ -3,7 +3,7 @@
 use crate::read::app::php_fpm::Pool;
 use crate::read::backends::{bytes, number_behind, php};
 use crate::read::container::Container;
-use crate::read::process::Start;
+use crate::read::process::{Process, Start};
 use crate::read::surroundings::Surroundings;
 use crate::site::backend::{Demand, Memory};
 use crate::site::machine::MachineId;
@@ -15,10 +15,45 @@ const JAVA: u64 = 90;
 /// The same for Node.js (nodejs.org/api/cli.html, `--max-old-space-size`).
 const NODE: u64 = 95;
 
+/// Variables that hold options of Java or Node.js by convention.
+const OPTIONS: &[&str] =
+    &["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "JAVA_OPTS", "CATALINA_OPTS", "NODE_OPTIONS"];
+
 /// The memory of a machine with this limit.
 pub fn memory(machine: MachineId, limit: Spanned<u64>, container: &Container<'_>) -> Memory {
+    let mut demands = heaps(&texts(container));
+    container.with_surroundings(|surroundings| {
+        demands.extend(container.started.processes.iter().flat_map(|process| pools(process, surroundings)));
+    });
+    Memory { machine, service: None, limit, demands }
+}
+
+/// What one process may take.
+pub fn of_process(process: &Process, surroundings: &Surroundings<'_>) -> Vec<Demand> {
+    let mut texts: Vec<Text> = process.arguments.iter().map(|argument| argument.text.clone()).collect();
+    let is_java_or_node =
+        ["java", "catalina.sh", "node"].contains(&process.called.rsplit('/').next().unwrap_or_default());
+    if is_java_or_node {
+        texts.extend(OPTIONS.iter().filter_map(|name| match process.variable(name, surroundings) {
+            Lookup::Value(text) => Some(text),
+            Lookup::Unset | Lookup::Unknown => None,
+        }));
+    }
+    let mut demands = heaps(&texts);
+    demands.extend(pools(process, surroundings));
+    demands
+}
+
+/// The limit of a unit: bytes, or with one of the letters K, M, G, T (systemd.resource-control(5), `MemoryMax=`).
+pub fn limit(text: &Text) -> Option<Spanned<u64>> {
+    let value = text.as_str().trim();
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    let bytes = bytes(value[..digits].parse().ok()?, &value[digits..].to_ascii_lowercase())?;
+    Some(Spanned::new(bytes, text.whole()))
+}
+
+fn heaps(texts: &[Text]) -> Vec<Demand> {
     let mut demands = Vec::new();
-    let texts = texts(container);
     let heap = texts.iter().find_map(|text| {
         let (number, unit, range) = number_behind(text.as_str(), "-Xmx")?;
         Some((bytes(number, &unit)?, text.span(range)))
@@ -35,8 +70,7 @@ pub fn memory(machine: MachineId, limit: Spanned<u64>, container: &Container<'_>
     if let Some((bytes, place)) = heap {
         demands.push(Demand { bytes, what: "the heap of Node.js".to_owned(), place, factor: None, share: NODE });
     }
-    demands.extend(container.with_surroundings(|surroundings| pools(container, surroundings)));
-    Memory { machine, limit, demands }
+    demands
 }
 
 /// Texts that may hold options, the strongest first: the start command, then variables.
@@ -56,13 +90,9 @@ fn texts(container: &Container<'_>) -> Vec<Text> {
 }
 
 /// Every pool whose number of processes and whose memory for each of them are written.
-fn pools(container: &Container<'_>, surroundings: &Surroundings<'_>) -> Vec<Demand> {
-    let mut demands = Vec::new();
-    for process in &container.started.processes {
-        let Some((pools, settings)) = php::read(process, surroundings) else { continue };
-        demands.extend(pools.pools.iter().filter_map(|pool| demand(pool, &settings)));
-    }
-    demands
+fn pools(process: &Process, surroundings: &Surroundings<'_>) -> Vec<Demand> {
+    let Some((pools, settings)) = php::read(process, surroundings) else { return Vec::new() };
+    pools.pools.iter().filter_map(|pool| demand(pool, &settings)).collect()
 }
 
 fn demand(pool: &Pool, settings: &php::Settings) -> Option<Demand> {

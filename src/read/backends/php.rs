@@ -7,7 +7,7 @@ use crate::read::nginx::duration::seconds;
 use crate::read::process::judged::Judged;
 use crate::read::process::{Process, listening};
 use crate::read::surroundings::{Found, Surroundings};
-use crate::site::backend::{AtTheEnd, Backend, Limit};
+use crate::site::backend::{AtTheEnd, Backend, Limit, Queue};
 use crate::site::listener::Listener;
 use crate::source::{Spanned, Text};
 use crate::syntax::ini::{self, Style};
@@ -79,12 +79,19 @@ pub fn pools(
             listeners: own.collect(),
             program: format!("pool `{}`", pool.name),
             limits: limits(pool, &settings),
+            queue: queue(pool),
             workers: children.and_then(|text| Some(Spanned::new(text.as_str().trim().parse().ok()?, text.whole()))),
             large_headers: large_headers.clone(),
             ..backend.clone()
         })
     };
     pools.pools.iter().filter_map(one).collect()
+}
+
+fn queue(pool: &Pool) -> Option<Queue> {
+    let text = pool.get("listen.backlog")?;
+    let length = Spanned::new(text.as_str().trim().parse().ok()?, text.whole());
+    Some(Queue { length, setting: "listen.backlog".to_owned(), or_nothing: false })
 }
 
 fn limits(pool: &Pool, settings: &Settings) -> Vec<Limit> {

@@ -45,6 +45,14 @@ pub struct Program {
     pub single: Option<Vec<Mover>>,
     /// A process is killed at its `timeout` even when it works on several requests.
     pub kills: bool,
+    /// Further waits for a request, each of which holds on its own.
+    pub ends: Vec<Ending>,
+    /// How many connections may wait until they are taken in.
+    pub queue: Option<Amount>,
+    /// It does not start when the system allows fewer than `queue`.
+    pub queue_or_nothing: bool,
+    /// Bytes for the header of a request, which is dropped without an answer when it is larger.
+    pub request_header: Option<Amount>,
     /// The headers of its answers are known to be large.
     pub large_headers: Vec<LargeHeaders>,
 }
@@ -70,6 +78,28 @@ pub struct Further {
     /// It is opened only when one of these is there.
     #[serde(default)]
     pub needs: Vec<Mover>,
+}
+
+/// A wait after which a request is over.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ending {
+    /// Seconds.
+    pub after: Amount,
+    pub how: How,
+    /// It holds for the sockets that one of these opens; for all of them, when there is none.
+    #[serde(default)]
+    pub of: Vec<Mover>,
+}
+
+/// How a program ends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// It closes the connection without an answer.
+    Cut,
+    /// It answers with an error.
+    Answered,
 }
 
 /// Who may connect to a unix socket.

@@ -85,6 +85,10 @@ pub struct Service {
     pub scale: Option<Spanned<u64>>,
     /// In bytes.
     pub mem_limit: Option<Spanned<u64>>,
+    /// How many files a process may open, from `ulimits`: the soft limit.
+    pub open_files: Option<Spanned<u64>>,
+    /// Settings of the kernel.
+    pub sysctls: Vec<(Spanned<String>, Text)>,
     pub profiles: Vec<Text>,
     pub labels: Vec<(Spanned<String>, Text)>,
     pub working_dir: Option<Text>,

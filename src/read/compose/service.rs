@@ -47,6 +47,8 @@ impl Reader<'_, '_> {
             deploy: self.deploy(node),
             scale: self.number(node.get("scale")),
             mem_limit: self.size(node.get("mem_limit")),
+            open_files: self.open_files(node),
+            sysctls: self.sysctls(node),
             is_off: !profiles.is_empty() && !profiles.iter().any(is_on),
             profiles,
             labels: self.labels(node),
@@ -58,6 +60,17 @@ impl Reader<'_, '_> {
             privileged: node.get("privileged").and_then(Node::as_bool).unwrap_or(false),
             is_provider: node.get("provider").is_some(),
         }
+    }
+
+    /// `nofile: 4096`, or `nofile: {soft: 4096, hard: 8192}`.
+    fn open_files(&mut self, node: &Node) -> Option<Spanned<u64>> {
+        let limit = node.get("ulimits")?.get("nofile")?;
+        self.number(Some(limit.get("soft").unwrap_or(limit)))
+    }
+
+    fn sysctls(&self, node: &Node) -> Vec<(Spanned<String>, Text)> {
+        let pairs = self.pairs(node.get("sysctls")).into_iter();
+        pairs.filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     fn labels(&self, node: &Node) -> Vec<(Spanned<String>, Text)> {

@@ -7,6 +7,7 @@ use crate::read::host::inventory::Inventory;
 use crate::read::host::server::Server;
 use crate::read::host::service::Running;
 use crate::site::Site;
+use crate::site::backend::Memory;
 use crate::site::listener::{Endpoint, Listener, Protocol};
 use crate::site::machine::{HostPort, Machine, MachineId};
 use crate::site::proxy::{Hop, Host, Target, To};
@@ -105,6 +106,7 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
         for it in unmade.iter_mut().filter(|it| it.service == number) {
             it.listener += first;
         }
+        site.memory.extend(running.memory.map(|memory| Memory { machine: host, ..memory }));
         let process = machine.listener_processes.iter().max().map_or(0, |last| last + 1);
         for listener in running.listeners {
             running.service.listeners.push(machine.listening.listeners.len());

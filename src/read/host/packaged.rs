@@ -34,6 +34,7 @@ pub fn unseen(name: &str, place: Span) -> Running {
         own_tmp: None,
         after: Vec::new(),
         wants: Vec::new(),
+        open_files: None,
         asked: false,
         is_own: false,
         has_master: false,
@@ -52,6 +53,7 @@ pub fn unseen(name: &str, place: Span) -> Running {
         makes_folders: false,
         has_pools: false,
         backends: Vec::new(),
+        memory: None,
     }
 }
 
@@ -91,10 +93,12 @@ fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
             continue;
         }
         let mut running = unseen(&unit, text.span(0..0));
+        let find = |path: &str| server.find(path);
+        let drop_ins = units::load(&server.files, &find, &unit);
+        running.memory = drop_ins.as_ref().and_then(service::memory_of);
         run(server, &mut running, &["php-fpm", "--nodaemonize", "--fpm-config", &main], "/", &Identity::root());
         running.has_pools = true;
-        let find = |path: &str| server.find(path);
-        if units::load(&server.files, &find, &unit).is_some_and(|unit| service::changes_access(&unit)) {
+        if drop_ins.is_some_and(|unit| service::changes_access(&unit)) {
             running.listeners.iter_mut().for_each(|listener| listener.access = None);
         }
         inventory.running.push(running);

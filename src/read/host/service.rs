@@ -1,7 +1,7 @@
 //! One systemd service: what its start command leaves running, as whom, and where that listens.
 
 use crate::read::app::paths::absolute;
-use crate::read::backends;
+use crate::read::backends::{self, memory};
 use crate::read::host::boot;
 use crate::read::host::dotenv;
 use crate::read::host::environment::Environment;
@@ -14,7 +14,7 @@ use crate::read::process::access::{self, Identity};
 use crate::read::process::{self, Process, Start};
 use crate::read::running::named_main;
 use crate::read::surroundings::Surroundings;
-use crate::site::backend::Backend;
+use crate::site::backend::{Backend, Memory};
 use crate::site::listener::{Endpoint, Listener};
 use crate::site::machine::{Folder, MachineId, Service};
 use crate::source::{Lookup, Span, Spanned, Text};
@@ -39,6 +39,8 @@ pub struct Running {
     pub has_pools: bool,
     /// What its processes are limited to; their listeners are indices into `listeners`.
     pub backends: Vec<Backend>,
+    /// Its memory, when that is limited.
+    pub memory: Option<Memory>,
 }
 
 /// How an nginx is started.
@@ -92,6 +94,7 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
             after: unit.names("Unit", "After"),
             wants: [unit.names("Unit", "Wants"), unit.names("Unit", "Requires"), unit.names("Unit", "BindsTo")]
                 .concat(),
+            open_files: open_files(unit),
             asked: false,
             is_own: boot::is_own(server, unit),
             has_master: false,
@@ -108,6 +111,7 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
         makes_folders: starts_scripts(unit),
         has_pools: false,
         backends: Vec::new(),
+        memory: memory_of(unit),
     };
     if starts.is_empty() {
         running.open = unit.has_file.then(|| format!("`{}` has no start command", unit.name));
@@ -224,6 +228,9 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
     running.makes_folders |= process.program.is_none() && process.entry.is_none();
     running.hidden.extend(dotenv::hidden(process, surroundings, running.directory_place));
     let own: Vec<&Listener> = listening.listeners.iter().collect();
+    if let Some(memory) = &mut running.memory {
+        memory.demands.extend(memory::of_process(process, surroundings));
+    }
     // The machine is told when the service is put into one.
     let mut found = backends::of_process(MachineId(0), process, &own, surroundings);
     let mut places = Vec::new();
@@ -283,6 +290,21 @@ fn is_of_the_system(line: &Text) -> bool {
         "pm2",
     ];
     folder && !starts_others.contains(&name)
+}
+
+/// `MemoryMax=`, once called `MemoryLimit=`: above it the kernel ends a process of the unit.
+pub fn memory_of(unit: &Unit) -> Option<Memory> {
+    let value = unit.value("Service", "MemoryMax").or_else(|| unit.value("Service", "MemoryLimit"))?;
+    // The machine is told when the service is put into one.
+    let (machine, service) = (MachineId(0), Some(unit.name.clone()));
+    Some(Memory { machine, service, limit: memory::limit(&value)?, demands: Vec::new() })
+}
+
+/// `LimitNOFILE=4096` or, with the limit that the process may raise it to, `LimitNOFILE=4096:8192` (systemd.exec(5)).
+fn open_files(unit: &Unit) -> Option<Spanned<u64>> {
+    let value = unit.value("Service", "LimitNOFILE")?;
+    let soft = value.as_str().split(':').next()?.trim().parse().ok()?;
+    Some(Spanned::new(soft, value.whole()))
 }
 
 /// A namespace of its own for `/tmp`; a dynamic user always has one.

@@ -1,8 +1,8 @@
 //! What nginx takes answers into, and whether it lets a connection serve more than one request.
 
+use crate::read::nginx::duration::seconds;
 use crate::read::nginx::scope::Scope;
-use crate::site::proxy::{Buffers, Reuse, Setting};
-use crate::site::trouble::Trouble;
+use crate::site::proxy::{Buffers, Reuse, Setting, Wait};
 use crate::source::Spanned;
 use crate::syntax::nginx::{DirectiveRef, WordRef};
 
@@ -120,17 +120,39 @@ fn refused(
     reason
 }
 
-/// More connections for a worker than it may open files; nginx warns of it and starts
-/// (nginx.org/en/docs/ngx_core_module.html, `worker_rlimit_nofile`).
-pub fn too_few_files(top: &[DirectiveRef<'_>]) -> Option<Trouble> {
-    let number = |item: &DirectiveRef<'_>| {
-        let word = item.argument(0)?;
-        Some(Spanned::new(word.value().parse::<u64>().ok()?, word.span()))
-    };
-    let files = top.iter().find(|item| item.name() == "worker_rlimit_nofile").and_then(number)?;
+/// `worker_connections`, when it is written.
+pub fn connections(top: &[DirectiveRef<'_>]) -> Option<Spanned<u64>> {
     let events = top.iter().find(|item| item.is_block() && item.name() == "events")?;
-    let connections = events.children().find(|item| item.name() == "worker_connections").as_ref().and_then(number)?;
-    (connections.value > files.value).then_some(Trouble::TooFewFiles { connections, files })
+    events.children().find(|item| item.name() == "worker_connections").as_ref().and_then(number)
+}
+
+/// `worker_rlimit_nofile`: above it no worker opens a file or connection; nginx warns when there may be more of these, and
+/// starts (nginx.org/en/docs/ngx_core_module.html).
+pub fn files(top: &[DirectiveRef<'_>]) -> Option<Spanned<u64>> {
+    top.iter().find(|item| item.name() == "worker_rlimit_nofile").and_then(number)
+}
+
+fn number(item: &DirectiveRef<'_>) -> Option<Spanned<u64>> {
+    let word = item.argument(0)?;
+    Some(Spanned::new(word.value().parse::<u64>().ok()?, word.span()))
+}
+
+/// How long a server keeps an idle connection of a client, 75 s unless it is set; 0 closes each one after its answer
+/// (nginx.org/en/docs/http/ngx_http_core_module.html, `keepalive_timeout`).
+pub fn idle(scope: &Scope<'_, '_>) -> Option<Wait> {
+    let setting = Setting { family: "", rest: "keepalive_timeout" };
+    let Some(item) = scope.find("keepalive_timeout") else {
+        return Some(Wait { seconds: 75.0, setting, written: None });
+    };
+    let word = item.argument(0)?;
+    let seconds = seconds(&word.value()).filter(|seconds| *seconds > 0.0)?;
+    Some(Wait { seconds, setting, written: Some(word.span()) })
+}
+
+/// The size of one buffer of `large_client_header_buffers`: no line of a request's header may be longer.
+pub fn request_header(scope: &Scope<'_, '_>) -> Option<Spanned<u64>> {
+    let word = scope.find("large_client_header_buffers")?.argument(1)?;
+    Some(Spanned::new(size(word)?, word.span()))
 }
 
 /// Bytes of `4096`, `8k`, `1m` (nginx.org/en/docs/syntax.html).

@@ -4,12 +4,17 @@ use crate::read::address::{Place, PortText, authority};
 use crate::site::listener::{Bind, Endpoint};
 use crate::site::proxy::{Host, Listen};
 use crate::site::sockets::normal;
+use crate::source::Spanned;
 use crate::syntax::nginx::DirectiveRef;
 
 /// The addresses of a `listen` line: several when it names a range of ports. Empty when it cannot be read.
 pub fn listen(item: DirectiveRef<'_>, ssl_on: bool) -> Vec<Listen> {
     let Some(word) = item.argument(0) else { return Vec::new() };
     let flag = |name: &str| item.arguments().skip(1).any(|word| word.value() == name);
+    let queue = item.arguments().skip(1).find_map(|word| {
+        let length = word.value().strip_prefix("backlog=")?.parse().ok()?;
+        Some(Spanned::new(length, word.span()))
+    });
     let of = |endpoint: Endpoint| Listen {
         endpoint,
         // `quic` takes UDP; the TCP side has a line of its own.
@@ -17,6 +22,7 @@ pub fn listen(item: DirectiveRef<'_>, ssl_on: bool) -> Vec<Listen> {
         udp: flag("udp") || flag("quic"),
         default: flag("default_server") || flag("default"),
         written: true,
+        queue,
         place: word.span(),
     };
     let text = word.text();

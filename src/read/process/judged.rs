@@ -8,7 +8,7 @@ use crate::read::process::settings::{Loaded, Said, load};
 use crate::read::process::{Argument, Process};
 use crate::read::surroundings::Surroundings;
 use crate::site::listener::{Listening, SocketAccess};
-use crate::source::{Lookup, Span, Spanned};
+use crate::source::{Lookup, Span, Spanned, Text};
 
 pub struct Judged<'p, 's, 'm> {
     pub process: &'p Process,
@@ -126,6 +126,15 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         } else {
             Vec::new()
         }
+    }
+
+    /// The values that a mover is given and that are known.
+    pub fn values(&self, mover: &Mover) -> Vec<Text> {
+        let values = self.given(mover).into_iter().filter_map(|given| match given {
+            Given::Value(text) => Some(text),
+            Given::Bare(_) | Given::Unknown(..) => None,
+        });
+        values.collect()
     }
 
     /// Each of its processes works on one request at a time (`Program::single`); `None`: that is not visible.
@@ -323,9 +332,13 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
     }
 }
 
-/// `30`, `30s`, `2m`, `500ms`, `PT30S`, in whole seconds, at least 1 for what is not 0. `None`: none of these.
+/// `30`, `30s`, `2m`, `500ms`, `PT30S`, `00:02:10`, in whole seconds, at least 1 for what is not 0. `None`: none of these.
 fn number(text: &str, milliseconds: bool) -> Option<u32> {
     let text = text.trim();
+    if let [hours, minutes, seconds] = text.split(':').collect::<Vec<&str>>()[..] {
+        let minutes = hours.parse::<u32>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
+        return minutes.checked_mul(60)?.checked_add(seconds.parse().ok()?);
+    }
     let text = text.strip_prefix("PT").map_or_else(|| text.to_owned(), str::to_ascii_lowercase);
     let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
     let amount: u64 = text[..digits].replace('_', "").parse().ok()?;
@@ -359,7 +372,8 @@ mod tests {
         assert_eq!(number("20_000", true), Some(20));
         assert_eq!(number("1500ms", false), Some(2));
         assert_eq!(number("PT2M", false), Some(120));
-        assert_eq!(number("00:02:10", false), None);
+        assert_eq!(number("00:02:10", false), Some(130));
+        assert_eq!(number("1:2", false), None);
         assert_eq!(number("99999999999999999999", false), None);
     }
 }
