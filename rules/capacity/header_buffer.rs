@@ -1,4 +1,4 @@
-//! The header of an answer does not fit into what the proxy keeps for it.
+//! The header of an answer does not fit into what the proxy keeps for it, or that of a request into what its backend keeps.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,8 @@ fn of_requests(
     findings: &mut Findings,
 ) {
     let Reach::Delivered(id) = end.reach else { return };
-    let Some(taken) = backends.get(&id).and_then(|backend| backend.request_header.as_ref()) else { return };
+    let Some(backend) = backends.get(&id) else { return };
+    let Some(taken) = &backend.request_header else { return };
     let server = hop.route.and_then(|route| site.routes[route].server);
     let Some(lines) = server.and_then(|server| site.servers[server].request_header) else { return };
     if lines.value <= taken.bytes || lines.value <= USUAL {
@@ -66,10 +67,8 @@ fn of_requests(
     }
     let product = &site.proxy(hop.proxy).product;
     let Size { bytes, setting, place, written } = taken;
-    let message = format!(
-        "{product} takes in a header line of {lines} bytes, and {} a whole header of {bytes}",
-        name(site.machine(id.machine))
-    );
+    let who = format!("{} of {}", backend.program, name(site.machine(id.machine)));
+    let message = format!("{product} takes in a header line of {lines} bytes, and {who} a whole header of {bytes}");
     let finding = findings.warning(*place, message);
     finding.label(match written {
         true => format!("a larger one is dropped: {}", nonsense(site, hop)),

@@ -1,4 +1,4 @@
-//! A program is allowed to take more memory than its container may.
+//! A program is allowed to take more memory than its container or its unit may.
 
 use crate::finding::Findings;
 use crate::rules::Rule;

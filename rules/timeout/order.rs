@@ -153,6 +153,10 @@ fn backend_first(site: &Site, clash: &Clash, backend: &Backend, limit: &Limit, f
         finding.note(written, format!("{product} is told to wait {waits}"));
     }
     finding.help(match read.seconds <= LONG {
+        // In code the unit is not that of a settings file.
+        true if limit.at_the_end == AtTheEnd::HangsUp => {
+            format!("let `{}` be {waits} as well, or let {product} wait less", limit.setting)
+        }
         true => format!("set `{}` to {} as well, or let {product} wait less", limit.setting, read.seconds.ceil()),
         false => format!("set `{}` to what the longest request needs", limit.setting),
     });

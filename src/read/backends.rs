@@ -59,7 +59,8 @@ pub fn of_process(
     let backend = Backend {
         machine,
         listeners: (0..listeners.len()).collect(),
-        program: format!("`{}`", process.name),
+        // Entries for official images are called so, where the image differs from the program.
+        program: format!("`{}`", process.name.trim_end_matches("-official")),
         limits: Vec::new(),
         idle: None,
         workers: None,
@@ -74,7 +75,8 @@ pub fn of_process(
             None => vec![backend],
         };
     }
-    let Some(program) = process.program else { return Vec::new() };
+    // A program of its own, of which the sources may tell more.
+    let Some(program) = process.program else { return vec![backend] };
     match program.reader.as_deref() {
         Some("php-fpm") => php::pools(listeners, &backend, process, program, surroundings),
         Some(_) => Vec::new(),
