@@ -142,7 +142,7 @@ impl<'s> Container<'s> {
             found
         };
         let list = |path: &str| self.files.list(path);
-        run(&Surroundings { directory: &self.directory, variable: &variable, file: &file, list: &list })
+        run(&Surroundings { directory: &self.directory, variable: &variable, file: &file, list: &list, partial: false })
     }
 
     pub fn variable(&self, name: &str) -> Lookup {

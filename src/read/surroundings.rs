@@ -33,4 +33,6 @@ pub struct Surroundings<'m> {
     pub file: &'m dyn Fn(&str) -> Found,
     /// Takes the absolute path of a folder.
     pub list: &'m dyn Fn(&str) -> Listing,
+    /// Only a part of the machine is in the files: a program may have its settings where nothing is seen.
+    pub partial: bool,
 }

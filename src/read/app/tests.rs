@@ -51,7 +51,7 @@ impl Machine {
             let names = self.files.keys().filter_map(|path| path.strip_prefix(&prefix));
             Listing { names: names.filter(|name| !name.contains('/')).map(str::to_owned).collect(), complete: true }
         };
-        act(&Surroundings { directory: "/app", variable: &variable, file: &file, list: &list })
+        act(&Surroundings { directory: "/app", variable: &variable, file: &file, list: &list, partial: false })
     }
 
     pub fn text(&self, path: &str) -> Text {

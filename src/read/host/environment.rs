@@ -23,6 +23,9 @@ pub struct Environment {
 impl Environment {
     pub fn of(server: &Server<'_>, unit: &Unit) -> Environment {
         let mut environment = Environment { variables: BTreeMap::new(), is_open: false };
+        if let Some(home) = home(server, unit) {
+            environment.variables.insert("HOME".to_owned(), Lookup::Value(Text::fixed(&home, unit.place)));
+        }
         for list in unit.values("Service", "Environment") {
             for assignment in words::plain(&list) {
                 if let Some((name, value)) = assignment.split_once('=') {
@@ -83,4 +86,16 @@ impl Environment {
             None => Lookup::Unset,
         }
     }
+}
+
+/// The home of the unit's user, as /etc/passwd has it or as a folder of that name shows (systemd.exec(5), "User").
+fn home(server: &Server<'_>, unit: &Unit) -> Option<String> {
+    let user = unit.value("Service", "User")?;
+    let passwd = server.text("/etc/passwd");
+    let written = passwd.as_ref().and_then(|text| {
+        let mut lines = text.as_str().lines().map(|line| line.split(':').collect::<Vec<&str>>());
+        lines.find(|fields| fields.first() == Some(&user.as_str()))?.get(5).map(|home| (*home).to_owned())
+    });
+    let usual = format!("/home/{}", user.as_str());
+    written.or_else(|| matches!(server.find(&usual), Found::Directory).then_some(usual))
 }

@@ -6,7 +6,7 @@ use crate::read::process::flags::{Given, find, split};
 use crate::read::process::moved::{Moved, is_no};
 use crate::read::process::settings::{Loaded, Said, load};
 use crate::read::process::{Argument, Process};
-use crate::read::surroundings::Surroundings;
+use crate::read::surroundings::{Found, Surroundings};
 use crate::site::listener::{Listening, SocketAccess};
 use crate::source::{Lookup, Span, Spanned, Text};
 
@@ -91,10 +91,52 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
             }
             Some(Given::Unknown(span, why)) => vec![Loaded::Hidden(span, why)],
             _ => {
-                let there = config.paths.iter().filter_map(|path| read(path, place, false));
-                there.filter(|file| !(config.seldom && matches!(file, Loaded::Hidden(..)))).collect()
+                let there = config.paths.iter().filter_map(|path| match self.config_path(path) {
+                    Some(Ok(path)) => read(&path, place, false).or_else(|| self.not_in_files(path, place)),
+                    Some(Err(why)) => Some(Loaded::Hidden(place, why)),
+                    None => None,
+                });
+                let mut there: Vec<Loaded> =
+                    there.filter(|file| !(config.seldom && matches!(file, Loaded::Hidden(..)))).collect();
+                // A file that is there is the one that counts.
+                if there.iter().any(|file| matches!(file, Loaded::Read { .. })) && self.surroundings.partial {
+                    there.retain(|file| matches!(file, Loaded::Read { .. }));
+                }
+                there
             }
         }
+    }
+
+    /// A path of the catalogue in which `~`, a variable in front or `{program}`, the folder of the program, is put in;
+    /// `None`: the variable is not set.
+    fn config_path(&self, path: &str) -> Option<Result<String, String>> {
+        let Some((first, rest)) = path.split_once('/') else { return Some(Ok(path.to_owned())) };
+        let name = match first {
+            "{program}" => {
+                let (folder, _) = self.process.called.rsplit_once('/')?;
+                return Some(Ok(format!("{folder}/{rest}")));
+            }
+            "~" => "HOME",
+            first => match first.strip_prefix('$') {
+                Some(name) => name,
+                None => return Some(Ok(path.to_owned())),
+            },
+        };
+        match self.process.variable(name, self.surroundings) {
+            Lookup::Value(folder) => Some(Ok(format!("{}/{rest}", folder.as_str().trim_end_matches('/')))),
+            Lookup::Unset => None,
+            Lookup::Unknown => Some(Err(format!("`{name}` says where `{rest}` lies"))),
+        }
+    }
+
+    /// A file at a place of the program's own of which nothing is in the files.
+    fn not_in_files(&self, path: String, place: Span) -> Option<Loaded> {
+        if !self.surroundings.partial || !path.starts_with('/') {
+            return None;
+        }
+        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let is_seen = !matches!((self.surroundings.file)(folder), Found::Absent | Found::Unknown);
+        (!is_seen).then(|| Loaded::Hidden(place, format!("`{path}` is not in the files")))
     }
 
     /// What a mover is given, in the order in which it is written, and with the value of its `when`.
