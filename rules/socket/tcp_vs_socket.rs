@@ -16,7 +16,7 @@ fn check(site: &Site, findings: &mut Findings) {
                 add_socket_asked(site, end, hop, *listener, *certainty, findings);
             }
             Reach::Refused(refused) => {
-                let Some(listener) = sockets::instead_of_tcp(site, refused, hop.protocol.value) else { continue };
+                let Some(listener) = sockets::instead_of_tcp(site, refused, hop) else { continue };
                 add_port_asked(site, end, hop, refused, listener, findings);
             }
             _ => {}

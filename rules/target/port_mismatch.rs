@@ -13,7 +13,7 @@ use crate::site::listener::{Bind, Endpoint, Evidence};
 use crate::site::machine::{Declared, DeclaredBy, HostPort, MachineId};
 use crate::site::proxy::{Hop, Host};
 use crate::site::reach::{Certainty, End, ListenerId, Reach, Refused, understands};
-use crate::site::sockets::instead_of_tcp;
+use crate::site::sockets::{instead_of_tcp, owns};
 use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "target/port-mismatch", doc: include_str!("port_mismatch.md"), check };
@@ -33,7 +33,7 @@ fn check(site: &Site, findings: &mut Findings) {
             Reach::Refused(refused)
                 if !ports.is_elsewhere(site, hop, refused)
                     && !fights_over_a_port(site, refused)
-                    && instead_of_tcp(site, refused, hop.protocol.value).is_none() =>
+                    && instead_of_tcp(site, refused, hop).is_none() =>
             {
                 asked.entry((refused.machine, refused.port)).or_default().push(Asked { end, hop, refused });
             }
@@ -53,7 +53,9 @@ fn check(site: &Site, findings: &mut Findings) {
 fn only_listener(site: &Site, asked: &Asked) -> Option<ListenerId> {
     let mut fitting = asked.refused.listeners.iter().filter(|id| {
         let listener = site.listener(**id);
-        port_of(listener).is_some() && understands(asked.hop.protocol.value, listener.protocol)
+        port_of(listener).is_some()
+            && understands(asked.hop.protocol.value, listener.protocol)
+            && !owns(site, asked.hop, listener)
     });
     let first = fitting.next()?;
     fitting.all(|other| port_of(site.listener(*other)) == port_of(site.listener(*first))).then_some(*first)

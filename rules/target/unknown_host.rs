@@ -9,7 +9,7 @@ use crate::rules::words::{list, listens, name};
 use crate::site::Site;
 use crate::site::machine::{Attached, HostPort, Kind, Machine, MachineId, NetworkId};
 use crate::site::proxy::Hop;
-use crate::site::reach::{End, ListenerId, NameUnknown, Reach};
+use crate::site::reach::{Certainty, End, ListenerId, NameUnknown, Reach};
 use crate::source::{Span, Spanned};
 
 pub const RULE: Rule = Rule { id: "target/unknown-host", doc: include_str!("unknown_host.md"), check };
@@ -20,8 +20,14 @@ const FEW: usize = 6;
 fn check(site: &Site, findings: &mut Findings) {
     let neighbours = Neighbours::of(site);
     for (end, hop) in site.ends() {
-        if let Reach::GroupUnknown { name, closest } = &end.reach {
-            no_group(site, end, hop, name, closest.as_ref(), findings);
+        match &end.reach {
+            Reach::GroupUnknown { name, closest, certainty: Certainty::Proven } => {
+                no_group(site, end, hop, name, closest.as_ref(), findings);
+            }
+            Reach::GroupUnknown { name, closest: Some(closest), certainty: Certainty::Likely } => {
+                misspelt_group(site, end, hop, name, closest, findings);
+            }
+            _ => {}
         }
         let Reach::NameUnknown(unknown) = &end.reach else { continue };
         let (Some(home), Some((host, port))) = (site.home(hop), host_and_port(end)) else { continue };
@@ -59,6 +65,17 @@ fn no_group(site: &Site, end: &End, hop: &Hop, name: &str, closest: Option<&Span
         Some(group) => finding.note(group.span, "this group is defined").help(format!("did you mean `{group}`?")),
         None => finding.help(format!("write the port, as in `{name}:9000`, or define the group")),
     };
+}
+
+/// A group that nothing is sent to differs in punctuation alone.
+fn misspelt_group(site: &Site, end: &End, hop: &Hop, name: &str, group: &Spanned<String>, findings: &mut Findings) {
+    let message = format!("no group of servers is called `{name}`, and nothing is sent to `{group}`");
+    let place = host_and_port(end).map_or(end.place, |(host, _)| host.span);
+    let finding = findings.warning(place, message).label(unknown_name(site, end, hop));
+    finding.note(group.span, "this group is defined").help(format!("did you mean `{group}`?"));
+    if is_literal(place, name) {
+        finding.fix(format!("use `{group}`"), false, place, group.value.clone());
+    }
 }
 
 /// A name that resolves and is spelt almost alike, or that of the only neighbour with the port; and what speaks for it.

@@ -99,7 +99,13 @@ fn with_files<T>(
             if is_environment { container.files.find(path) } else { files.find(path) }
         };
         let list = |path: &str| files.list(path);
-        run(&Surroundings { directory: &process.directory, variable: &variable, file: &file, list: &list, partial: false })
+        run(&Surroundings {
+            directory: &process.directory,
+            variable: &variable,
+            file: &file,
+            list: &list,
+            partial: false,
+        })
     })
 }
 

@@ -48,6 +48,10 @@ pub struct Process {
     pub name: String,
     /// The word that starts it, with its folder where one is written.
     pub called: String,
+    /// The words of its name as they are written: `/opt/tomcat/bin/catalina.sh`, `run`.
+    pub words: Vec<String>,
+    /// The socket that it is started with as its standard input, as supervisord does it.
+    pub handed: Option<Text>,
     /// The words behind its name.
     pub arguments: Vec<Argument>,
     /// Variables that were set on the way, over those of the machine.

@@ -51,7 +51,8 @@ pub enum Reach {
         listener: ListenerId,
         certainty: Certainty,
     },
-    /// Something listens on the loopback address of the other family.
+    /// Something listens on the port on another address of the same machine: the loopback address of the other family, or
+    /// one of its networks'.
     OtherFamily {
         listener: ListenerId,
         certainty: Certainty,
@@ -63,6 +64,8 @@ pub enum Reach {
     GroupUnknown {
         name: String,
         closest: Option<Spanned<String>>,
+        /// It might still be a host's, which name servers know.
+        certainty: Certainty,
     },
     /// The machine exists, and no network connects it with the proxy.
     OtherNetwork {
@@ -341,7 +344,7 @@ impl<'s> Index<'s> {
         let own = self.site.groups.iter().filter(|group| group.proxy == hop.proxy);
         let closest =
             own.min_by_key(|group| edit_distance(&group.name.value, &name.value)).map(|group| group.name.clone());
-        Reach::GroupUnknown { name: name.value.clone(), closest }
+        Reach::GroupUnknown { name: name.value.clone(), closest, certainty: Certainty::Proven }
     }
 
     /// `at_start`: the name is resolved once, whatever the hop itself does (a server of a group).
@@ -543,7 +546,22 @@ impl<'s> Index<'s> {
         if self.anywhere.contains_key(name) {
             return self.name_unknown(home, name, Certainty::Likely);
         }
+        if let Some(group) = self.unused_group_like(hop, name) {
+            return Reach::GroupUnknown { name: name.to_owned(), closest: Some(group), certainty: Certainty::Likely };
+        }
         Reach::undecided(format!("the name servers of the host may know `{name}`"))
+    }
+
+    /// A group of the same proxy that nothing is sent to, with the same letters and digits in its name.
+    fn unused_group_like(&self, hop: &Hop, name: &str) -> Option<Spanned<String>> {
+        let letters = |name: &str| name.to_ascii_lowercase().replace(['-', '_', '.'], "");
+        let wanted = letters(name);
+        let mut like = self.site.groups.iter().enumerate().filter(|(_, group)| {
+            group.proxy == hop.proxy && letters(&group.name.value) == wanted && group.name.value != name
+        });
+        let (number, group) = like.next()?;
+        let is_used = self.site.hops.iter().any(|hop| matches!(hop.to, To::Group(used) if used == number));
+        (!is_used).then(|| group.name.clone())
     }
 
     fn name_unknown(&self, home: &'s Machine, name: &str, certainty: Certainty) -> Reach {
@@ -910,7 +928,8 @@ fn accepts(bind: Bind, arrival: Arrival) -> Accepts {
         },
         (Bind::Localhost, Arrival::Loopback(Family::Both)) => Accepts::Yes,
         (Bind::Localhost, Arrival::Loopback(_)) => Accepts::OtherFamily(Certainty::Likely),
-        (Bind::Only(_), _) => Accepts::Unknown,
+        (Bind::Only(_), Arrival::Loopback(_)) => Accepts::OtherFamily(Certainty::Proven),
+        (Bind::Only(_), Arrival::Network) => Accepts::Unknown,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::site::Site;
 use crate::site::access::{Barrier, barrier};
-use crate::site::listener::{Endpoint, Listener, Protocol};
+use crate::site::listener::{Endpoint, Listener};
 use crate::site::machine::{Kind, Machine, MachineId, Mount, MountSource, Service};
 use crate::site::proxy::Hop;
 use crate::site::reach::{Certainty, ListenerId, Reach, Refused, edit_distance, understands};
@@ -202,11 +202,11 @@ fn missing_on_host(
 
 /// The unix socket on which the machine takes what a hop speaks, when it does so on no TCP port at all: then it is not
 /// the number of the port that is wrong.
-pub fn instead_of_tcp(site: &Site, refused: &Refused, spoken: Protocol) -> Option<ListenerId> {
+pub fn instead_of_tcp(site: &Site, refused: &Refused, hop: &Hop) -> Option<ListenerId> {
     let mut first_socket = None;
     for id in &refused.listeners {
         let listener = site.listener(*id);
-        if listener.protocol != Some(spoken) {
+        if listener.protocol != Some(hop.protocol.value) || owns(site, hop, listener) {
             continue;
         }
         match listener.endpoint {
@@ -218,7 +218,7 @@ pub fn instead_of_tcp(site: &Site, refused: &Refused, spoken: Protocol) -> Optio
 }
 
 /// The listener is one of the proxy's own.
-fn owns(site: &Site, hop: &Hop, listener: &Listener) -> bool {
+pub fn owns(site: &Site, hop: &Hop, listener: &Listener) -> bool {
     site.servers
         .iter()
         .any(|server| server.proxy == hop.proxy && server.listens.iter().any(|listen| listen.place == listener.place))

@@ -22,6 +22,8 @@ pub struct Program {
     pub also: Vec<Further>,
     /// The configuration file that movers with a `key` look into.
     pub config: Option<Config>,
+    /// What names the folder that it changes to before it opens its sockets, so that their relative paths start there.
+    pub directory: Vec<Mover>,
     /// A variable that holds further arguments, weaker than those of the command line.
     pub arguments: Option<String>,
     /// Who may connect when the socket is a path.
@@ -224,7 +226,9 @@ pub struct Config {
     pub ending: Option<String>,
     /// A variable that names the file.
     pub variable: Option<String>,
-    /// Where it is looked for otherwise; relative paths start in the working directory. The first one there counts.
+    /// Where it is looked for otherwise; relative paths start in the working directory. The first part may be `~`, a
+    /// variable as in `$CATALINA_BASE/conf`, `{program}` for the folder of the program, or `{script}` for the folder of
+    /// the second word of its name. The first one there counts.
     pub paths: Vec<String>,
     /// Where it cannot be seen it is believed to move nothing: it is always there and seldom says it.
     pub seldom: bool,

@@ -81,6 +81,10 @@ fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
         )
     }));
     mains.push(("/etc/php-fpm.conf".to_owned(), "php-fpm".to_owned()));
+    mains.retain(|(main, _)| server.text(main).is_some());
+    let shown: Vec<String> = mains.iter().map(|(_, name)| format!("{name}.service")).collect();
+    let is_linked = |unit: &String| inventory.names.contains(unit);
+    let linked: Vec<String> = shown.iter().filter(|unit| is_linked(unit)).cloned().collect();
     for (main, name) in mains {
         let Some(text) = server.text(&main) else { continue };
         let unit = format!("{name}.service");
@@ -88,7 +92,8 @@ fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
         let known = inventory.running.iter().any(|running| running.service.name == unit);
         let others_linked = inventory.names.iter().any(|name| is_php_fpm(name) && *name != unit);
         if known
-            || (others_linked && !inventory.names.contains(&unit) && inventory.running.iter().any(|it| it.has_pools))
+            || (others_linked && !linked.contains(&unit) && inventory.running.iter().any(|it| it.has_pools))
+            || (!linked.is_empty() && !linked.contains(&unit))
         {
             continue;
         }

@@ -1,8 +1,9 @@
 //! A server's files as the readers of this folder see them.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::read::catalogue;
 use crate::read::machine_files::MachineFiles;
 use crate::read::snapshot::Tree as Snapshot;
 use crate::read::surroundings::{Found, Listing};
@@ -12,6 +13,8 @@ pub struct Server<'s> {
     pub files: MachineFiles<'s>,
     /// The tree holds all of the system, and not only what people keep in a repository.
     pub is_whole: bool,
+    /// Main files that packages bring and that are left out of the tree, by their absolute path.
+    brought: BTreeMap<String, Text>,
     /// In the order in which they were looked into.
     opened: RefCell<Vec<FileId>>,
 }
@@ -35,11 +38,15 @@ impl<'s> Server<'s> {
         };
         let is_there = |path: &&str| !matches!(files.find(path), Found::Absent | Found::Unknown);
         let is_whole = OF_A_WHOLE_SYSTEM.iter().all(|paths| paths.iter().any(&is_there));
-        Server { files, is_whole, opened: RefCell::default() }
+        let brought = if is_whole { BTreeMap::new() } else { brought(&files) };
+        Server { files, is_whole, brought, opened: RefCell::default() }
     }
 
     pub fn find(&self, path: &str) -> Found {
-        let found = self.files.find(path);
+        let found = match self.files.find(path) {
+            Found::Absent => self.brought.get(path).map_or(Found::Absent, |text| Found::File(text.clone())),
+            found => found,
+        };
         if let Found::File(text) = &found {
             self.opened.borrow_mut().extend(text.file());
         }
@@ -120,4 +127,28 @@ impl<'s> Server<'s> {
     pub fn opened(self) -> BTreeSet<FileId> {
         self.opened.into_inner().into_iter().collect()
     }
+}
+
+/// People keep what they have written themselves: the folder that a main file includes, and not the main file as its
+/// package brings it.
+fn brought(files: &MachineFiles<'_>) -> BTreeMap<String, Text> {
+    let mut brought = BTreeMap::new();
+    let mut add = |tree: &str, version: &str, main: &str, folder: &str| {
+        let names = files.list(folder).names;
+        let Some(first) = names.first() else { return };
+        let Some(Found::File(place)) = Some(files.find(&format!("{folder}/{first}"))) else { return };
+        let Some(tree) = catalogue::tree(tree).map(|tree| tree.of_version(version)) else { return };
+        if let Some(Some(text)) = tree.files.get(main) {
+            brought.insert(main.to_owned(), Text::fixed(text, place.span(0..0)));
+        }
+    };
+    add("supervisor-debian", "", "/etc/supervisor/supervisord.conf", "/etc/supervisor/conf.d");
+    add("supervisor-alpine", "", "/etc/supervisord.conf", "/etc/supervisor.d");
+    add("supervisor-redhat", "", "/etc/supervisord.conf", "/etc/supervisord.d");
+    add("php-fpm-redhat", "", "/etc/php-fpm.conf", "/etc/php-fpm.d");
+    for version in files.list("/etc/php").names {
+        let main = format!("/etc/php/{version}/fpm/php-fpm.conf");
+        add("php-fpm-debian", &version, &main, &format!("/etc/php/{version}/fpm/pool.d"));
+    }
+    brought
 }

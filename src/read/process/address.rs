@@ -10,6 +10,8 @@ pub struct Address {
     pub bind: Option<Bind>,
     pub port: Option<u16>,
     pub unix: Option<String>,
+    /// The permission bits of the socket.
+    pub mode: Option<u32>,
     pub protocol: Option<Protocol>,
 }
 
@@ -42,7 +44,9 @@ pub fn address(value: &str) -> Option<Address> {
     };
     for scheme in ["unix://", "unix:", "file://"] {
         if let Some(path) = value.strip_prefix(scheme) {
-            return (!path.is_empty()).then(|| unix(path));
+            // puma's addresses are URLs: `unix:///run/app.sock?umask=0111`.
+            let (path, query) = path.split_once('?').unwrap_or((path, ""));
+            return (!path.is_empty()).then(|| Address { mode: mode_of(query), ..unix(path) });
         }
     }
     if value.starts_with('/') {
@@ -90,6 +94,18 @@ fn host_and_port(value: &str) -> Option<Address> {
     })
 }
 
+/// `umask=0111` or `mode=0660` behind the path of a socket; a zero in front makes a umask octal (puma, binder.rb).
+fn mode_of(query: &str) -> Option<u32> {
+    query.split('&').find_map(|pair| match pair.split_once('=')? {
+        ("umask", mask) => {
+            let radix = if mask.starts_with('0') { 8 } else { 10 };
+            Some(0o777 & !u32::from_str_radix(mask, radix).ok()?)
+        }
+        ("mode", mode) => u32::from_str_radix(mode, 8).ok(),
+        _ => None,
+    })
+}
+
 /// The path of a unix socket, with `/var/run` as `/run`.
 pub fn unix(path: &str) -> Address {
     let path = match path.strip_prefix("/var/run/") {
@@ -132,6 +148,7 @@ mod tests {
         assert_eq!(address("0.0.0.0:http"), None);
         assert_eq!(address("unix:/var/run/a.sock").unwrap().unix.as_deref(), Some("/run/a.sock"));
         assert_eq!(address("unix:///run/a.sock").unwrap().unix.as_deref(), Some("/run/a.sock"));
+        assert_eq!(address("unix:///run/a.sock?umask=0111").unwrap().unix.as_deref(), Some("/run/a.sock"));
         let url = address("https://+:5001/path").unwrap();
         assert_eq!((url.bind, url.port, url.protocol), (Some(Bind::Any), Some(5001), Some(Protocol::Https)));
         for junk in ["", ":", "[", "]:", "[]:", "::::", "99999", "é:é", "unix:"] {

@@ -327,6 +327,7 @@ impl Follower<'_, '_> {
                 let name = found.words.iter().map(|at| words[*at]).collect::<Vec<&str>>().join(" ");
                 let name = name.rsplit('/').next().unwrap_or(&name).to_owned();
                 let place = arguments[0].text.whole();
+                let own = found.words.iter().map(|at| words[*at].to_owned()).collect();
                 let mut index = 0;
                 arguments.retain(|_| {
                     index += 1;
@@ -335,7 +336,7 @@ impl Follower<'_, '_> {
                 if found.value.is_silent() && role == Role::Before {
                     return;
                 }
-                self.add(Process { program: Some(found.value), ..process(name, arguments, &state, place) });
+                self.add(Process { program: Some(found.value), words: own, ..process(name, arguments, &state, place) });
                 return;
             }
             // `wait-for-it.sh` may be a file of the project, and does what it is known for all the same.
@@ -388,6 +389,8 @@ pub fn process(name: String, arguments: Vec<Argument>, state: &State, place: Spa
     Process {
         program: None,
         called: name.clone(),
+        words: Vec::new(),
+        handed: None,
         name,
         arguments,
         variables: state.variables.clone(),

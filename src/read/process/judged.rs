@@ -3,6 +3,7 @@
 use crate::read::catalogue::program::{Amount, Config, Meaning, Mover, Program, Socket};
 use crate::read::process::address;
 use crate::read::process::flags::{Given, find, split};
+use crate::read::process::follow::absolute;
 use crate::read::process::moved::{Moved, is_no};
 use crate::read::process::settings::{Loaded, Said, load};
 use crate::read::process::{Argument, Process};
@@ -107,14 +108,18 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         }
     }
 
-    /// A path of the catalogue in which `~`, a variable in front or `{program}`, the folder of the program, is put in;
-    /// `None`: the variable is not set.
+    /// A path of the catalogue with its first part put in ([`Config::paths`]); `None`: there is no such part.
     fn config_path(&self, path: &str) -> Option<Result<String, String>> {
         let Some((first, rest)) = path.split_once('/') else { return Some(Ok(path.to_owned())) };
         let name = match first {
-            "{program}" => {
-                let (folder, _) = self.process.called.rsplit_once('/')?;
-                return Some(Ok(format!("{folder}/{rest}")));
+            "{program}" | "{script}" => {
+                let word = self.process.words.get(usize::from(first == "{script}"))?;
+                let folder = match word.rsplit_once('/') {
+                    Some((folder, _)) => folder,
+                    None if first == "{script}" => ".",
+                    None => return None,
+                };
+                return Some(Ok(absolute(&self.process.directory, &format!("{folder}/{rest}"))));
             }
             "~" => "HOME",
             first => match first.strip_prefix('$') {
@@ -275,10 +280,24 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         None
     }
 
+    /// The folder in which relative paths of sockets start.
+    fn directory(&self) -> Result<String, String> {
+        let changed = self.program.directory.iter().find_map(|mover| self.given(mover).pop());
+        match changed {
+            Some(Given::Value(folder)) => Ok(absolute(&self.process.directory, folder.as_str())),
+            Some(Given::Unknown(_, why)) => Err(why),
+            Some(Given::Bare(_)) | None => Ok(self.process.directory.clone()),
+        }
+    }
+
     /// The listeners of one socket.
     pub fn socket(&self, socket: &Socket, movers: &[Mover], needs: &[Mover]) -> Listening {
         let nothing = |open| Listening { listeners: Vec::new(), open };
-        let mut moved = Moved::new(&self.process.directory);
+        let directory = match self.directory() {
+            Ok(directory) => directory,
+            Err(why) => return nothing(Some(why)),
+        };
+        let mut moved = Moved::new(&directory);
         if !needs.is_empty() {
             let given: Vec<Given> = needs.iter().flat_map(|mover| self.given(mover)).collect();
             let is_there = |one: &Given| match one {

@@ -12,7 +12,7 @@ use crate::read::process::judged::Judged;
 use crate::read::process::web_server;
 use crate::read::process::{Process, Started};
 use crate::read::surroundings::{Found, Surroundings};
-use crate::site::listener::{Bind, Endpoint, Evidence, Listening};
+use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
 use crate::source::Text;
 
 /// The listeners of everything that was started. `read` answers for programs whose listeners stand in a configuration
@@ -78,6 +78,9 @@ fn unconditional(process: &Process, surroundings: &Surroundings) -> Listening {
         result.open = Some(format!("`{}`: {why}", process.name));
         return result;
     };
+    if let Some(socket) = &process.handed {
+        return handed(process, socket, first.protocol);
+    }
     let judged = Judged::new(process, program, surroundings);
     let found = judged.socket(first, &program.movers, &program.needs);
     let moved = found.listeners.iter().any(|listener| listener.evidence == Evidence::Binding);
@@ -145,10 +148,33 @@ pub fn pools(process: &Process, program: &Program, surroundings: &Surroundings) 
     Some(pools)
 }
 
+/// A program that is handed its socket opens none: `socket=unix:///run/app.sock`, `socket=tcp://localhost:8000`.
+fn handed(process: &Process, socket: &Text, protocol: Option<Protocol>) -> Listening {
+    let endpoint = address::address(socket.as_str()).and_then(|address| address.endpoint(Bind::Any));
+    let Some(endpoint) = endpoint.filter(|_| !socket.as_str().contains("%(")) else {
+        return Listening::open(format!("the socket of `{}` is not plain", process.name));
+    };
+    let listener = Listener {
+        endpoint,
+        protocol,
+        evidence: Evidence::Binding,
+        place: socket.whole(),
+        bind_place: socket.whole(),
+        why: format!("`{}` is handed this socket", process.name),
+        anywhere: None,
+        access: None,
+    };
+    Listening { listeners: vec![listener], open: None }
+}
+
 fn add(all: &mut Listening, one: Listening) {
     for listener in one.listeners {
-        if !all.listeners.iter().any(|known| known.endpoint == listener.endpoint) {
-            all.listeners.push(listener);
+        let same = |known: &Listener| known.endpoint == listener.endpoint;
+        match all.listeners.iter().position(same) {
+            // What is written is stronger than a default that would have the same port.
+            Some(at) if all.listeners[at].evidence == Evidence::Default => all.listeners[at] = listener,
+            Some(_) => {}
+            None => all.listeners.push(listener),
         }
     }
     if all.open.is_none() {

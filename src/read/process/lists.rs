@@ -123,7 +123,13 @@ fn supervisor(follower: &mut Follower, path: Option<String>, state: &State, role
             continue;
         }
         let role = if role == Role::Last { Role::Beside } else { role };
+        let first = follower.started.processes.len();
         follower.script(&shell(&program.command), &mut inner, Vec::new(), role);
+        if let Some(socket) = &program.socket {
+            for process in &mut follower.started.processes[first..] {
+                process.handed = Some(socket.clone());
+            }
+        }
     }
 }
 

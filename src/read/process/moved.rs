@@ -5,7 +5,7 @@ use crate::read::process::address::{self, Address};
 use crate::read::process::flags::Given;
 use crate::read::process::follow::absolute;
 use crate::read::process::judged::Judged;
-use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
+use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol, SocketAccess};
 use crate::source::{Span, Text};
 
 /// What the movers have said so far.
@@ -76,6 +76,11 @@ impl<'d> Moved<'d> {
                 self.apply_bare(mover, place)
             }
             Meaning::Anywhere if is_no(value) => {}
+            // Where a host may be a path as well, it is one: `HTTP_ADDR = /run/gitea.sock`.
+            Meaning::Host if value.starts_with('/') => {
+                self.ports.clear();
+                self.addresses.push((address::unix(value), place));
+            }
             Meaning::Host | Meaning::Anywhere => {
                 let bind = address::host(value).unwrap_or(Bind::Unknown);
                 self.bind.get_or_insert((bind, place));
@@ -102,7 +107,8 @@ impl<'d> Moved<'d> {
             if written.trim().is_empty() || is_note {
                 continue;
             }
-            let Some(mut address) = address::address(written) else {
+            let relative = is_relative_path(written.trim()).then(|| address::unix(written.trim()));
+            let Some(mut address) = relative.or_else(|| address::address(written)) else {
                 // A name of the machine's own: the port counts, the address is not known.
                 let port = written.rsplit_once(':').and_then(|(_, port)| address::port(port));
                 match port.filter(|_| !self.port_decided) {
@@ -121,7 +127,7 @@ impl<'d> Moved<'d> {
                 continue;
             }
             if let Some(path) = address.unix.take() {
-                address = address::unix(&absolute(self.directory, &path));
+                address = Address { mode: address.mode, ..address::unix(&absolute(self.directory, &path)) };
             }
             address.protocol = address.protocol.or(mover.protocol);
             self.addresses.push((address, place));
@@ -215,7 +221,13 @@ impl<'d> Moved<'d> {
                 bind_place,
                 why: why.clone(),
                 anywhere: anywhere(movers, address.port),
-                access: is_unix.then(|| judged.access()),
+                access: is_unix.then(|| {
+                    let access = judged.access();
+                    match address.mode {
+                        Some(mode) => SocketAccess { mode: Some(mode), place: Some(at), ..access },
+                        None => access,
+                    }
+                }),
             });
         }
         result
@@ -249,6 +261,15 @@ fn anywhere(movers: &[Mover], port: Option<u16>) -> Option<String> {
             _ => None,
         }
     })
+}
+
+/// `app.sock` and `run/app.sock`: no host is written like this.
+fn is_relative_path(value: &str) -> bool {
+    let ends = value.ends_with(".sock") || value.ends_with(".socket");
+    (ends || value.contains('/'))
+        && !value.starts_with('/')
+        && !value.contains(':')
+        && !value.contains(char::is_whitespace)
 }
 
 /// A value that switches off.

@@ -1,5 +1,7 @@
 //! The configuration files of a program, and what a key says in them.
 
+use std::ops::Range;
+
 use crate::read::app::settings::{Format, Setting, Settings, settings};
 use crate::read::process::follow::absolute;
 use crate::read::surroundings::{Found, Surroundings};
@@ -97,9 +99,13 @@ fn mentioned(text: &Text, key: &str) -> Option<Span> {
     Some(text.span(at..at + name.len()))
 }
 
-/// `Element.attribute` of an XML file, comments left out: the values of all elements of this name.
+/// `Element.attribute` of an XML file, comments left out: the values of all elements of this name. `Element[name~part]`
+/// takes only those whose attribute has this part, `!~` only those where it has not.
 fn xml_attribute(text: &Text, key: &str) -> Setting {
-    let Some((element, attribute)) = key.split_once('.') else { return Setting::Absent };
+    let Some((element, attribute)) = key.rsplit_once('.') else { return Setting::Absent };
+    let mut conditions = element.split('[');
+    let element = conditions.next().unwrap_or_default();
+    let conditions: Vec<&str> = conditions.map(|condition| condition.trim_end_matches(']')).collect();
     let raw = text.as_str();
     let mut values = Vec::new();
     let mut at = 0;
@@ -110,24 +116,34 @@ fn xml_attribute(text: &Text, key: &str) -> Setting {
         at = close + closing.len();
         let inner = &raw[open + 1..close];
         let is_wanted = inner.strip_prefix(element).is_some_and(|rest| rest.starts_with(char::is_whitespace));
-        if is_comment || !is_wanted {
+        if is_comment || !is_wanted || !conditions.iter().all(|condition| holds(inner, condition)) {
             continue;
         }
-        let mut search = 0;
-        while let Some(found) = inner[search..].find(attribute).map(|found| search + found) {
-            search = found + attribute.len();
-            let before = inner[..found].ends_with(char::is_whitespace);
-            let Some(rest) = inner[search..].strip_prefix('=').filter(|_| before) else { continue };
-            let Some(quote) = rest.chars().next().filter(|first| matches!(first, '"' | '\'')) else { continue };
-            let Some(length) = rest[1..].find(quote) else { continue };
-            let start = open + 1 + search + 2;
-            let value = text.slice(start..start + length);
-            if value.as_str().contains("${") {
-                return Setting::Unclear(value.whole());
-            }
-            values.push(value);
-            break;
+        let Some(place) = attribute_of(inner, attribute) else { continue };
+        let value = text.slice(open + 1 + place.start..open + 1 + place.end);
+        if value.as_str().contains("${") {
+            return Setting::Unclear(value.whole());
         }
+        values.push(value);
     }
     Setting::Values(values)
+}
+
+/// Whether `name~part` or `name!~part` is true of an element.
+fn holds(element: &str, condition: &str) -> bool {
+    let Some((name, part)) = condition.split_once('~') else { return false };
+    let (name, wanted) = name.strip_suffix('!').map_or((name, true), |name| (name, false));
+    let value = attribute_of(element, name).map_or("", |place| &element[place]);
+    value.to_ascii_lowercase().contains(part) == wanted
+}
+
+/// Where the value of an attribute stands in the text of an element.
+fn attribute_of(element: &str, attribute: &str) -> Option<Range<usize>> {
+    element.match_indices(attribute).find_map(|(found, _)| {
+        let behind = found + attribute.len();
+        let rest = element[behind..].strip_prefix('=').filter(|_| element[..found].ends_with(char::is_whitespace))?;
+        let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+        let length = rest[1..].find(quote)?;
+        Some(behind + 2..behind + 2 + length)
+    })
 }
