@@ -280,7 +280,7 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         None
     }
 
-    /// The folder in which relative paths of sockets start.
+    /// The folder in which relative paths of sockets start, or why it is not known.
     fn directory(&self) -> Result<String, String> {
         let changed = self.program.directory.iter().find_map(|mover| self.given(mover).pop());
         match changed {
@@ -293,11 +293,8 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
     /// The listeners of one socket.
     pub fn socket(&self, socket: &Socket, movers: &[Mover], needs: &[Mover]) -> Listening {
         let nothing = |open| Listening { listeners: Vec::new(), open };
-        let directory = match self.directory() {
-            Ok(directory) => directory,
-            Err(why) => return nothing(Some(why)),
-        };
-        let mut moved = Moved::new(&directory);
+        let directory = self.directory();
+        let mut moved = Moved::new(directory.as_deref().map_err(String::as_str));
         if !needs.is_empty() {
             let given: Vec<Given> = needs.iter().flat_map(|mover| self.given(mover)).collect();
             let is_there = |one: &Given| match one {

@@ -9,10 +9,9 @@ use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Proto
 use crate::source::{Span, Text};
 
 /// What the movers have said so far.
-#[derive(Default)]
 pub struct Moved<'d> {
-    /// Where relative socket paths start.
-    directory: &'d str,
+    /// Where relative socket paths start, or why that is not known.
+    directory: Result<&'d str, &'d str>,
     addresses: Vec<(Address, Span)>,
     ports: Vec<(u16, Span)>,
     bind: Option<(Bind, Span)>,
@@ -32,8 +31,34 @@ pub struct Moved<'d> {
 }
 
 impl<'d> Moved<'d> {
-    pub fn new(directory: &'d str) -> Moved<'d> {
-        Moved { directory, ..Moved::default() }
+    pub fn new(directory: Result<&'d str, &'d str>) -> Moved<'d> {
+        Moved {
+            directory,
+            addresses: Vec::new(),
+            ports: Vec::new(),
+            bind: None,
+            along: None,
+            offset: 0,
+            protocol: None,
+            protocol_unknown: false,
+            tls: false,
+            off: false,
+            port_decided: false,
+            decided_by_flag: false,
+            open: None,
+        }
+    }
+
+    /// A path as an absolute one.
+    fn absolute(&mut self, path: &str) -> Option<String> {
+        match self.directory {
+            Ok(directory) => Some(absolute(directory, path)),
+            Err(_) if path.starts_with('/') => Some(absolute("/", path)),
+            Err(why) => {
+                self.undecided(why.to_owned());
+                None
+            }
+        }
     }
 
     /// After the last occurrence of a mover: weaker ones may only add what is still missing.
@@ -87,7 +112,7 @@ impl<'d> Moved<'d> {
             }
             Meaning::Unix => {
                 if !self.port_decided {
-                    let path = absolute(self.directory, value);
+                    let Some(path) = self.absolute(value) else { return };
                     self.addresses.push((address::unix(&path), place));
                     self.protocol = self.protocol.or(mover.protocol);
                 }
@@ -127,7 +152,8 @@ impl<'d> Moved<'d> {
                 continue;
             }
             if let Some(path) = address.unix.take() {
-                address = Address { mode: address.mode, ..address::unix(&absolute(self.directory, &path)) };
+                let Some(path) = self.absolute(&path) else { continue };
+                address = Address { mode: address.mode, ..address::unix(&path) };
             }
             address.protocol = address.protocol.or(mover.protocol);
             self.addresses.push((address, place));
