@@ -13,13 +13,12 @@ use std::io::{self, Read as _};
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use walkdir::{DirEntry, WalkDir};
 
 use crate::coverage::{FileCoverage, LeftOut, Read};
 use crate::read::snapshot::Tree;
+use crate::side_by_side::side_by_side;
 use crate::source::{Entry, FileState, Permissions, Sources};
 
 /// Reading is spread over threads from this many files on; below, starting them costs more than it saves.
@@ -230,32 +229,12 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Reads files, each up to its size, and adds them in the order of their paths, whichever thread was first. Gives
-    /// the files that start commands in them name.
+    /// Reads files, each up to its size, and adds them in the order given, whichever thread was first. Gives the files
+    /// that start commands in them name.
     fn read(&mut self, folder: &Path, files: &[(String, u64)]) -> Vec<String> {
-        let threads =
-            if files.len() < MANY { 1 } else { thread::available_parallelism().map_or(2, usize::from).min(8) };
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut done = Vec::new();
-            while let Some((path, largest)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push((path, read_file(&folder.join(path), *largest)));
-            }
-            done
-        };
-        let mut contents: Vec<_> = if threads == 1 {
-            work()
-        } else {
-            thread::scope(|scope| {
-                let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-                let mut contents = work();
-                contents.extend(helpers.into_iter().flat_map(|helper| helper.join().unwrap_or_default()));
-                contents
-            })
-        };
-        contents.sort_by_key(|(path, _)| *path);
+        let contents = side_by_side(files, MANY, |(path, largest)| read_file(&folder.join(path), *largest));
         let mut started = Vec::new();
-        for (path, content) in contents {
+        for ((path, _), content) in files.iter().zip(contents) {
             let format = names::read_at_once(path).map_or("text", |row| row.format);
             if let Content::Text { text, .. } = &content {
                 started.extend(ahead::started(format, path, text, |path| self.sources.entry(path).is_some()));

@@ -22,6 +22,7 @@ pub mod read;
 pub mod report;
 #[path = "../rules/mod.rs"]
 pub mod rules;
+pub mod side_by_side;
 pub mod site;
 pub mod source;
 pub mod syntax;
@@ -29,8 +30,12 @@ pub mod understood;
 
 use crate::coverage::{FileCoverage, LeftOut, ListenerCoverage, ProxyCoverage, RouteCoverage, SiteCoverage};
 use crate::finding::Finding;
+use crate::side_by_side::side_by_side;
 use crate::site::reach;
 use crate::source::Sources;
+
+/// Ends of hops that are worth a second thread.
+const MANY_ENDS: usize = 200;
 
 /// Everything that is to be said about a snapshot.
 #[derive(Debug, Default)]
@@ -58,8 +63,10 @@ pub fn audit(sources: &Sources) -> Outcome {
     let mut reading = read::read(sources);
     reach::follow(&mut reading.site);
     let site = &reading.site;
+    // A small site is judged before a second thread would have started.
+    let few = if site.ends.len() < MANY_ENDS { rules::ALL.len() } else { 0 };
     Outcome {
-        findings: rules::ALL.iter().flat_map(|rule| rule.run(site)).collect(),
+        findings: side_by_side(rules::ALL, few, |rule| rule.run(site)).into_iter().flatten().collect(),
         proxies: understood::proxies(site),
         sites: understood::sites(site),
         listeners: understood::listeners(site),

@@ -58,16 +58,20 @@ impl<T: fmt::Display> fmt::Display for Spanned<T> {
 }
 
 /// A string that knows where each of its bytes came from, also after quotes were taken off, variables were put in or
-/// an indentation was removed. Cheap to clone.
-#[derive(Clone, Debug)]
+/// an indentation was removed. Cheap to clone and to take parts of.
+#[derive(Clone)]
 pub struct Text {
-    text: Arc<str>,
+    /// What this text is a part of.
+    base: Arc<str>,
+    start: u32,
+    end: u32,
     origin: Origin,
 }
 
-#[derive(Clone, Debug)]
+/// Where the bytes of [`Text::base`] came from.
+#[derive(Clone)]
 enum Origin {
-    /// Byte `i` of the text is byte `shift + i` of the file.
+    /// Byte `i` is byte `shift + i` of the file.
     File { file: FileId, shift: u32 },
     /// Sorted by `at`, the first one at 0.
     Pieces(Arc<[Piece]>),
@@ -85,7 +89,11 @@ struct Piece {
 impl Text {
     /// A whole file.
     pub fn of_file(file: FileId, text: Arc<str>) -> Text {
-        Text { text, origin: Origin::File { file, shift: 0 } }
+        Text::of(text, Origin::File { file, shift: 0 })
+    }
+
+    fn of(base: Arc<str>, origin: Origin) -> Text {
+        Text { start: 0, end: base.len() as u32, base, origin }
     }
 
     /// A text that stands in no file and is blamed, as a whole, on `origin`: what an image is known to contain, a default value.
@@ -96,12 +104,13 @@ impl Text {
     }
 
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.base[self.start as usize..self.end as usize]
     }
 
     /// Where a byte range of this text stands on disk.
     pub fn span(&self, range: Range<usize>) -> Span {
-        let (start, end) = (range.start as u32, range.end.max(range.start) as u32);
+        let start = self.start + range.start as u32;
+        let end = self.start + range.end.max(range.start) as u32;
         match &self.origin {
             Origin::File { file, shift } => Span { file: *file, start: start + shift, end: end + shift },
             Origin::Pieces(pieces) => {
@@ -128,44 +137,38 @@ impl Text {
 
     /// Where the whole text stands.
     pub fn whole(&self) -> Span {
-        self.span(0..self.text.len())
+        self.span(0..self.as_str().len())
     }
 
     /// A part of this text, which still knows where it stands.
     pub fn slice(&self, range: Range<usize>) -> Text {
-        let text: Arc<str> = Arc::from(&self.text[range.clone()]);
-        match &self.origin {
-            Origin::File { file, shift } => {
-                Text { text, origin: Origin::File { file: *file, shift: shift + range.start as u32 } }
-            }
-            Origin::Pieces(_) => {
-                let mut builder = TextBuilder::default();
-                builder.push(self, range.clone());
-                builder.finish(self.span(range))
-            }
-        }
+        let part = &self.as_str()[range.clone()];
+        let start = self.start + range.start as u32;
+        Text { base: self.base.clone(), start, end: start + part.len() as u32, origin: self.origin.clone() }
     }
 
     /// Without white space at both ends.
     pub fn trim(&self) -> Text {
-        let start = self.text.len() - self.text.trim_start().len();
-        self.slice(start..start + self.text.trim().len())
+        let text = self.as_str();
+        let start = text.len() - text.trim_start().len();
+        self.slice(start..start + text.trim().len())
     }
 
     /// The parts before and behind the first occurrence of `separator`.
     pub fn split_once(&self, separator: char) -> Option<(Text, Text)> {
-        let at = self.text.find(separator)?;
-        Some((self.slice(0..at), self.slice(at + separator.len_utf8()..self.text.len())))
+        let text = self.as_str();
+        let at = text.find(separator)?;
+        Some((self.slice(0..at), self.slice(at + separator.len_utf8()..text.len())))
     }
 
     pub fn spanned(&self) -> Spanned<String> {
-        Spanned::new(self.text.to_string(), self.whole())
+        Spanned::new(self.to_string(), self.whole())
     }
 
     /// The whole file, when this text is one, unchanged.
     pub fn file(&self) -> Option<FileId> {
         match self.origin {
-            Origin::File { file, shift: 0 } => Some(file),
+            Origin::File { file, shift: 0 } if self.start == 0 => Some(file),
             _ => None,
         }
     }
@@ -173,19 +176,26 @@ impl Text {
 
 impl PartialEq<str> for Text {
     fn eq(&self, other: &str) -> bool {
-        &*self.text == other
+        self.as_str() == other
     }
 }
 
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        &*self.text == *other
+        self.as_str() == *other
     }
 }
 
 impl fmt::Display for Text {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.text)
+        out.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.whole();
+        write!(out, "{:?} of file {}, {}..{}", self.as_str(), place.file.0, place.start, place.end)
     }
 }
 
@@ -203,20 +213,22 @@ impl TextBuilder {
             return;
         }
         let base = self.text.len() as u32;
-        self.text.push_str(&from.text[range.clone()]);
+        self.text.push_str(&from.as_str()[range.clone()]);
         match &from.origin {
             Origin::File { .. } => self.verbatim(base, from.span(range)),
             Origin::Pieces(pieces) => {
-                let first = pieces.partition_point(|piece| piece.at as usize <= range.start).max(1) - 1;
+                let offset = from.start as usize;
+                let (start, end) = (offset + range.start, offset + range.end);
+                let first = pieces.partition_point(|piece| piece.at as usize <= start).max(1) - 1;
                 for (index, piece) in pieces.iter().enumerate().skip(first) {
-                    if piece.at as usize >= range.end {
+                    if piece.at as usize >= end {
                         break;
                     }
-                    let from_byte = (piece.at as usize).max(range.start);
-                    let to_byte = pieces.get(index + 1).map_or(range.end, |next| (next.at as usize).min(range.end));
-                    let at = base + (from_byte - range.start) as u32;
+                    let from_byte = (piece.at as usize).max(start);
+                    let to_byte = pieces.get(index + 1).map_or(end, |next| (next.at as usize).min(end));
+                    let at = base + (from_byte - start) as u32;
                     if piece.verbatim {
-                        self.verbatim(at, from.span(from_byte..to_byte));
+                        self.verbatim(at, from.span(from_byte - offset..to_byte - offset));
                     } else {
                         self.pieces.push(Piece { at, origin: piece.origin, verbatim: false });
                     }
@@ -269,9 +281,9 @@ impl TextBuilder {
             });
         }
         if let [Piece { at: 0, origin, verbatim: true }] = self.pieces[..] {
-            return Text { text: self.text.into(), origin: Origin::File { file: origin.file, shift: origin.start } };
+            return Text::of(self.text.into(), Origin::File { file: origin.file, shift: origin.start });
         }
-        Text { text: self.text.into(), origin: Origin::Pieces(self.pieces.into()) }
+        Text::of(self.text.into(), Origin::Pieces(self.pieces.into()))
     }
 }
 

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::coverage::{ListenerCoverage, ProxyCoverage, RouteCoverage, SiteCoverage};
+use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint};
 use crate::site::machine::{Kind, Machine, MachineId};
 use crate::site::proxy::{Hop, Proxy};
 use crate::site::reach::{End, ListenerId, Reach};
+
+/// So many routes are put into words before a second thread would have started.
+const FEW: usize = 200;
 
 pub fn proxies(site: &Site) -> Vec<ProxyCoverage> {
     let proxies = site.proxies.iter().map(|proxy| ProxyCoverage {
@@ -57,7 +61,7 @@ pub fn listeners(site: &Site) -> Vec<ListenerCoverage> {
 
 pub fn routes(site: &Site) -> Vec<RouteCoverage> {
     let numbers = listener_numbers(site);
-    site.ends().map(|(end, hop)| route(site, end, hop, &numbers)).collect()
+    side_by_side(&site.ends, FEW, |end| route(site, end, &site.hops[end.hop], &numbers))
 }
 
 fn listener_numbers(site: &Site) -> BTreeMap<ListenerId, usize> {

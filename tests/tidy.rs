@@ -10,11 +10,12 @@ use walkdir::WalkDir;
 /// Each part of the crate, and the parts that it may name; where two rows fit a file, the longer one counts.
 const LAYERS: &[(&str, &[&str])] = &[
     ("src/source", &[]),
+    ("src/side_by_side", &[]),
     ("src/finding", &["source"]),
     ("src/coverage", &["source"]),
     ("src/syntax", &["source", "syntax"]),
     ("src/site", &["source", "site"]),
-    ("src/read", &["coverage", "read", "site", "source", "syntax"]),
+    ("src/read", &["coverage", "read", "side_by_side", "site", "source", "syntax"]),
     ("rules", &["finding", "rules", "site", "source"]),
     ("rules/syntax/unused_allow.rs", &["allow", "finding", "rules", "site"]),
     ("src/allow", &["finding", "rules", "source"]),

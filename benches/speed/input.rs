@@ -42,7 +42,7 @@ pub fn site(number: usize) -> String {
         "# {name}: orders, accounts and the pages around them
 upstream {name} {{
     server {name}:{port} max_fails=3 fail_timeout={}s;
-    keepalive {};
+    keepalive {};{}
 }}
 
 server {{
@@ -66,6 +66,8 @@ server {{
 ",
         5 + dice.roll(30),
         4 + dice.roll(60),
+        // One site in seven keeps connections for longer than its backend does, and is told so.
+        if number % 7 == 0 { "" } else { "\n    keepalive_timeout 4s;" },
         1 + dice.roll(50),
     );
     for place in ["orders", "accounts", "search", "stock"] {
@@ -117,7 +119,7 @@ pub fn service(number: usize) -> String {
       - type: volume
         source: uploads
         target: /srv/{name}/uploads
-      - ./{name}:/srv/{name}:ro # the code itself
+      - code:/srv/{name}:ro # filled by whoever deploys
     healthcheck:
       test: [\"CMD-SHELL\", \"wget -q -O - http://127.0.0.1:{port}/ || exit 1\"]
       interval: {}s
@@ -168,20 +170,21 @@ networks:
   inside: {{}}
 
 volumes:
+  code: {{}}
   uploads: {{}}
 "
     )
 }
 
-/// A tree of 80 stacks: 80 compose files and 120 nginx files, with their paths.
+/// A tree of 80 stacks, half of them with three services and half with six: 80 compose files and 120 nginx files, with
+/// their paths.
 pub fn tree() -> Vec<(String, String)> {
     let mut files = Vec::new();
     for stack in 0..80 {
         let folder = format!("stacks/{}", name(stack));
-        let numbers = stack * 6..stack * 6 + 6;
-        let middle = numbers.start + 3;
-        let parts =
-            if stack % 2 == 0 { vec![numbers.clone()] } else { vec![numbers.start..middle, middle..numbers.end] };
+        let start = stack / 2 * 9 + stack % 2 * 3;
+        let parts = if stack % 2 == 0 { vec![start..start + 3] } else { vec![start..start + 3, start + 3..start + 6] };
+        let numbers = start..start + 3 * parts.len();
         let mut names = Vec::new();
         for (number, part) in parts.into_iter().enumerate() {
             let site = format!("sites-{number}.conf");

@@ -13,18 +13,16 @@ use crate::read::container::Container;
 use crate::read::process::judged::{Judged, Set};
 use crate::read::process::{Process, listening};
 use crate::read::surroundings::Surroundings;
-use crate::site::Site;
 use crate::site::backend::{AtTheEnd, Backend, Limit, Queue, Size};
 use crate::site::listener::Listener;
-use crate::site::machine::MachineId;
+use crate::site::machine::{Machine, MachineId};
 use crate::source::{Span, Spanned};
 
 /// Seconds for which a server of Node.js keeps an idle connection (nodejs.org/api/http.html, `server.keepAliveTimeout`).
 const NODE_IDLE: f64 = 5.0;
 
-/// Adds what is known of every process of a container whose listeners its machine has.
-pub fn read(site: &mut Site, id: MachineId, container: &Container<'_>) {
-    let machine = site.machine(id);
+/// What is known of every process of a container whose listeners its machine has.
+pub fn read(id: MachineId, machine: &Machine, container: &Container<'_>) -> Vec<Backend> {
     let mut found = Vec::new();
     for (number, process) in container.started.processes.iter().enumerate() {
         let owners = machine.listener_processes.iter().enumerate();
@@ -45,7 +43,7 @@ pub fn read(site: &mut Site, id: MachineId, container: &Container<'_>) {
             backend
         }));
     }
-    site.backends.extend(found);
+    found
 }
 
 /// What is known of one process, pool by pool. [`Backend::listeners`] are indices into `listeners`, all that the process

@@ -23,7 +23,7 @@ use crate::read::compose::load::{Documents, Loader, Named, parent};
 use crate::read::compose::model::Project;
 use crate::read::compose::reader::Reader;
 use crate::read::compose::tree::{Kind, Mark, Node};
-use crate::read::side_by_side::side_by_side;
+use crate::side_by_side::side_by_side;
 use crate::source::{FileId, Sources, Spanned};
 use crate::syntax::compose_values::interpolation::interpolate;
 use crate::syntax::yaml::Document;
@@ -35,7 +35,7 @@ const FEW: usize = 4;
 pub fn projects(sources: &Sources) -> Vec<Project> {
     let documents = Documents::new(sources);
     let groups = find::groups(&documents);
-    let mut projects: Vec<Project> = side_by_side(groups.len(), FEW, |number| resolve(&documents, &groups[number]));
+    let mut projects: Vec<Project> = side_by_side(&groups, FEW, |group| resolve(&documents, group));
     find::drop_unfinished(&mut projects);
     projects
 }

@@ -1,11 +1,13 @@
 //! A container before it is a machine: its image, files, variables, and the processes that its start leaves running.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::read::built;
 use crate::read::catalogue;
 use crate::read::catalogue::image::ImageFacts;
+use crate::read::catalogue::tree::Tree as KnownTree;
 use crate::read::image::files::join;
 use crate::read::image::{Base, Change, Image, StartForm, build};
 use crate::read::machine_files::{MachineFiles, MountedFiles};
@@ -191,15 +193,16 @@ impl<'s> Container<'s> {
                 return Some(true);
             }
         }
+        let known = self.facts.as_ref().and_then(|facts| catalogue::has_tool(facts, tool));
+        if known == Some(true) {
+            return known;
+        }
         let in_path =
             |folder: &&str| !matches!(self.files.find(&format!("{folder}/{tool}")), Found::Absent | Found::Unknown);
         if ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].iter().any(in_path) {
             return Some(true);
         }
-        if self.files.empty {
-            return Some(false);
-        }
-        catalogue::has_tool(self.facts.as_ref()?, tool)
+        if self.files.empty { Some(false) } else { known }
     }
 }
 
@@ -275,11 +278,11 @@ fn variables(
     variables
 }
 
-fn known_trees(facts: Option<&ImageFacts>, image: Option<&Image>) -> Vec<catalogue::tree::Tree> {
-    let of_image = facts.iter().flat_map(|facts| &facts.trees).filter_map(|name| catalogue::tree(name)).cloned();
+fn known_trees(facts: Option<&ImageFacts>, image: Option<&Image>) -> Vec<Cow<'static, KnownTree>> {
+    let of_image = facts.iter().flat_map(|facts| &facts.trees).filter_map(|name| catalogue::tree(name));
     let packages = image.iter().flat_map(|image| &image.installed);
     let of_packages = packages.flat_map(|package| catalogue::package(package.manager, &package.name.value).trees);
-    of_image.chain(of_packages).collect()
+    of_image.map(Cow::Borrowed).chain(of_packages.map(Cow::Owned)).collect()
 }
 
 fn directory(own: &Option<Text>, image: Option<&Image>, facts: Option<&ImageFacts>) -> String {

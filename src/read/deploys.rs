@@ -2,7 +2,7 @@
 //! leaves the others running.
 
 use crate::read::compose::model::Project;
-use crate::read::stack::Stacks;
+use crate::read::stack::Machines;
 use crate::site::Site;
 use crate::source::{Sources, Span};
 
@@ -14,7 +14,7 @@ const VALUED: &[&str] =
 const REPLACING: &[&str] = &["--build", "--force-recreate", "--no-deps"];
 
 /// Notes on each machine the command that replaces it and none of the proxies in front of it.
-pub fn read(site: &mut Site, sources: &Sources, projects: &[Project], stacks: &Stacks<'_>) {
+pub fn read(site: &mut Site, sources: &Sources, projects: &[Project], machines: &Machines) {
     let proxies: Vec<usize> = site.proxies.iter().filter_map(|proxy| proxy.machine).map(|id| id.0).collect();
     if proxies.is_empty() {
         return;
@@ -34,12 +34,12 @@ pub fn read(site: &mut Site, sources: &Sources, projects: &[Project], stacks: &S
                 continue;
             }
             for number in 0..projects.len() {
-                let machines: Vec<_> = services.iter().filter_map(|name| stacks.machines.get(number, name)).collect();
-                if machines.is_empty() || machines.iter().any(|id| proxies.contains(&id.0)) {
+                let replaced: Vec<_> = services.iter().filter_map(|name| machines.get(number, name)).collect();
+                if replaced.is_empty() || replaced.iter().any(|id| proxies.contains(&id.0)) {
                     continue;
                 }
                 let place: Span = text.span(from + range.0..from + range.1);
-                for id in machines {
+                for id in replaced {
                     site.machines[id.0].replaced_alone.get_or_insert(place);
                 }
             }

@@ -213,7 +213,10 @@ fn proxies(
         let complete = running.open.is_none();
         let nginx = NginxRead { trees: reading.trees, includes: reading.includes, complete };
         let nothing_listens = running.listeners.is_empty();
-        troubles::not_loaded(site, trees, host, &server.files, std::slice::from_ref(&nginx), nothing_listens);
+        if troubles::not_loaded(site, trees, host, &server.files, std::slice::from_ref(&nginx), nothing_listens) {
+            let listening = &mut site.machines[host.0].listening;
+            listening.open.get_or_insert_with(|| troubles::NOT_LOADED.to_owned());
+        }
         let program = running.nginx.first().map(|start| start.program.as_str());
         modules::missing(site, server, host, &nginx, program);
         read.extend(nginx.trees);

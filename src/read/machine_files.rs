@@ -1,6 +1,7 @@
 //! The file system of a machine: what its image is known to hold, what a Dockerfile does to it, what is mounted over
 //! it, and what its start writes. Later ones win.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::read::catalogue::tree::Tree as KnownTree;
@@ -20,7 +21,7 @@ pub struct MachineFiles<'s> {
     /// The folder of the snapshot that is `/`, for a server that is audited as a whole.
     pub root: Option<String>,
     /// Of the image and of its packages, later ones over earlier ones.
-    pub known: Vec<KnownTree>,
+    pub known: Vec<Cow<'static, KnownTree>>,
     /// Where the image is named: what is known of it is blamed there.
     pub place: Span,
     /// Nothing is there that is not named here: an image from scratch.
@@ -162,25 +163,24 @@ impl MachineFiles<'_> {
     }
 
     fn base(&self, path: &str) -> Layer {
+        let (mut folder, mut closed) = (false, self.empty);
         for tree in self.known.iter().rev() {
-            if let Some(text) = tree.files.get(path) {
-                let text = text.as_ref().map(|text| Text::fixed(text, self.place));
+            let look = tree.look(path);
+            if let Some(text) = look.file {
+                let text = text.map(|text| Text::fixed(text, self.place));
                 return Layer::Says(text.map_or(Found::Opaque, Found::File));
             }
-            let link = tree.links.iter().find_map(|(link, to)| Some((link, to, below(link, path)?)));
-            if let Some((link, to, rest)) = link {
+            if let Some((link, to, rest)) = look.link {
                 return Layer::Link(join(&join(parent(link).0, to), rest));
             }
+            folder |= look.folder;
+            closed |= look.closed;
         }
-        let leads_to = |it: &String| below(path, it).is_some();
-        if self.known.iter().any(|it| it.folders.iter().any(leads_to) || it.files.keys().any(leads_to)) {
-            return Layer::Says(Found::Directory);
-        }
-        Layer::Says(if self.empty || self.is_closed(path) { Found::Absent } else { Found::Unknown })
-    }
-
-    fn is_closed(&self, path: &str) -> bool {
-        self.known.iter().any(|tree| tree.is_closed(path))
+        Layer::Says(match (folder, closed) {
+            (true, _) => Found::Directory,
+            (false, true) => Found::Absent,
+            (false, false) => Found::Unknown,
+        })
     }
 
     /// What stands in a folder.
@@ -244,7 +244,7 @@ impl MachineFiles<'_> {
             let below = paths.filter_map(|path| below(folder, path)?.split('/').next());
             names.extend(below.filter(|name| !name.is_empty()).map(str::to_owned));
         }
-        self.empty || self.is_closed(folder)
+        self.empty || self.known.iter().any(|tree| tree.look(folder).closed)
     }
 
     /// The mount or the instruction that put a file where it is.

@@ -22,7 +22,6 @@ pub mod required;
 pub mod roots;
 pub mod running;
 pub mod seen_sockets;
-pub mod side_by_side;
 pub mod snapshot;
 pub mod stack;
 pub mod stand_alone;
@@ -41,15 +40,20 @@ use crate::read::catalogue::image::reference;
 use crate::read::compose::model::Project;
 use crate::read::image::Base;
 use crate::read::process::listening;
-use crate::read::side_by_side::both;
+use crate::read::running::NginxRead;
+use crate::read::stack::Part;
 use crate::read::trees::{Trees, WORTH_A_THREAD};
 use crate::read::troubles::FileNames;
+use crate::side_by_side::{both, side_by_side};
 use crate::site::Site;
 use crate::site::machine::MachineId;
 use crate::site::trouble::Trouble;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::Problem;
 use crate::syntax::nginx::Tree;
+
+/// So many containers are read before a second thread would have started.
+const FEW: usize = 12;
 
 /// A site, and how much of the snapshot went into it.
 pub struct Reading {
@@ -109,42 +113,33 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     site.machines.push(host::unseen(somewhere));
     let roots = roots::roots(sources, &|_| false);
     let stacks = stack::read(site, sources, projects, host, roots.first().map(String::as_str));
-    let containers = &stacks.containers;
+    let (mut parts, machines) = (stacks.parts, stacks.machines);
+    let proxies = side_by_side(&mut parts, FEW, |part| {
+        let version = nginx_version(&part.container);
+        running::read(part, trees, version)
+    });
+    // From here on it is known which files any of them loads.
     let names = FileNames::of(sources);
-    let mut nginx_trees = Vec::new();
-    for (id, container) in containers {
-        let version = nginx_version(container);
-        let read = running::read(site, trees, *id, container, version);
-        backends::read(site, *id, container);
-        troubles::leftovers(site, trees, container);
-        start_troubles::read(site, *id, container);
-        for nginx in &read {
-            nginx::modules::missing(site, *id, container, &nginx.trees, nginx.complete);
-        }
-        let nothing_listens = site.machine(*id).listening.listeners.is_empty();
-        troubles::not_loaded(site, trees, *id, &container.files, &read, nothing_listens);
-        troubles::outside_of_includes(site, trees, *id, container, &read);
-        troubles::default_sites(site, trees, *id, container, &read);
-        nginx_trees.extend(read.into_iter().flat_map(|read| read.trees));
-        let machine = &site.machines[id.0];
-        let (name, project) = (machine.name.clone(), &projects[machine.project]);
-        troubles::mounts(site, sources, project, &name, *id, &container.files, &names);
-        required::read(site, project, &name, container);
-        for process in &container.started.processes {
-            let Some(program) = process.program else { continue };
-            let pools = container.with_surroundings(|surroundings| listening::pools(process, program, surroundings));
-            add_problems(site, "ini", &pools.map_or(Vec::new(), |pools| pools.problems));
-        }
+    side_by_side(parts.iter_mut().zip(&proxies), FEW, |(part, read)| {
+        let project = &projects[part.machine.project];
+        container_troubles(part, read, trees, project, &names);
+    });
+    let mut containers = Vec::with_capacity(parts.len());
+    for part in parts {
+        let container = part.container;
+        site.machines.push(part.machine);
+        site.add(part.site);
         for file in container.opened.borrow().iter() {
             coverage.add(sources, *file, "other");
         }
         if let Some(image) = &container.files.image {
-            add_problems(site, "dockerfile", &image.problems);
             coverage.set(sources, image.stage_place.file, "dockerfile", Read::Whole);
         }
+        containers.push((part.id, container));
     }
-    generated::read(site, containers);
-    deploys::read(site, sources, projects, &stacks);
+    let nginx_trees = proxies.into_iter().flatten().flat_map(|read| read.trees).collect();
+    generated::read(site, &containers);
+    deploys::read(site, sources, projects, &machines);
     for project in projects {
         let (own, others): (Vec<Problem>, Vec<Problem>) =
             project.problems.iter().cloned().partition(|problem| project.files.contains(&problem.span.file));
@@ -159,6 +154,40 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         }
     }
     nginx_trees
+}
+
+/// What is wrong in one container whose proxies were read.
+fn container_troubles(
+    part: &mut Part<'_>,
+    read: &[NginxRead],
+    trees: &Trees<'_>,
+    project: &Project,
+    names: &FileNames<'_>,
+) {
+    let Part { id, machine, container, site } = part;
+    let (id, container) = (*id, &*container);
+    site.backends.extend(backends::read(id, machine, container));
+    troubles::leftovers(site, trees, container);
+    start_troubles::read(site, id, container);
+    for nginx in read {
+        nginx::modules::missing(site, id, container, &nginx.trees, nginx.complete);
+    }
+    let nothing_listens = machine.listening.listeners.is_empty();
+    if troubles::not_loaded(site, trees, id, &container.files, read, nothing_listens) {
+        machine.listening.open.get_or_insert_with(|| troubles::NOT_LOADED.to_owned());
+    }
+    troubles::outside_of_includes(site, trees, id, container, read);
+    troubles::default_sites(site, trees, id, container, read);
+    troubles::mounts(site, trees.sources(), project, &machine.name, id, &container.files, names);
+    required::read(site, project, &machine.name, container);
+    for process in &container.started.processes {
+        let Some(program) = process.program else { continue };
+        let pools = container.with_surroundings(|surroundings| listening::pools(process, program, surroundings));
+        add_problems(site, "ini", &pools.map_or(Vec::new(), |pools| pools.problems));
+    }
+    if let Some(image) = &container.files.image {
+        add_problems(site, "dockerfile", &image.problems);
+    }
 }
 
 fn problems_in(file: FileId, problems: &[Problem]) -> Vec<Problem> {

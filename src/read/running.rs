@@ -8,6 +8,7 @@ use crate::read::image::files::join;
 use crate::read::machine_files::MachineFiles;
 use crate::read::nginx::{self, Files, Setup};
 use crate::read::process::Process;
+use crate::read::stack::Part;
 use crate::read::surroundings::Found;
 use crate::read::trees::Trees;
 use crate::site::Site;
@@ -39,14 +40,10 @@ pub struct NginxRead {
     pub complete: bool,
 }
 
-/// Reads every nginx of a machine and fills in what the machine listens on.
-pub fn read(
-    site: &mut Site,
-    trees: &Trees<'_>,
-    id: MachineId,
-    container: &Container<'_>,
-    version: Option<(u32, u32, u32)>,
-) -> Vec<NginxRead> {
+/// Reads every nginx of a container and fills in what its machine listens on.
+pub fn read(part: &mut Part<'_>, trees: &Trees<'_>, version: Option<(u32, u32, u32)>) -> Vec<NginxRead> {
+    let Part { id, machine, container, site } = part;
+    let (id, container) = (*id, &*container);
     let mut read = Vec::new();
     let mut nginx_listening: Vec<(String, Listening)> = Vec::new();
     let processes = &container.started.processes;
@@ -66,7 +63,6 @@ pub fn read(
         let place = container.image_place;
         let (reading, mut listening) = run_nginx(site, trees, id, container, main, place, version);
         listening.open = listening.open.or(container.started.open.clone());
-        let machine = &mut site.machines[id.0];
         machine.listener_processes = vec![0; listening.listeners.len()];
         machine.listening = listening;
         return vec![reading];
@@ -82,7 +78,6 @@ pub fn read(
             _ => None,
         })
     };
-    let machine = &mut site.machines[id.0];
     machine.listening = listening;
     machine.listener_processes = owners;
     read

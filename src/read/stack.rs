@@ -12,7 +12,7 @@ use crate::read::image::files::join;
 use crate::read::machine_files::MountedFiles;
 use crate::read::probe;
 use crate::read::process::Start as Command;
-use crate::read::side_by_side::side_by_side;
+use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::listener::Listening;
 use crate::site::machine::{
@@ -23,10 +23,20 @@ use crate::source::{Lookup, Sources, Span, Spanned, Text};
 use crate::syntax::compose_values::ports::Protocol;
 use crate::syntax::compose_values::words::words;
 
-/// The machines of a site that are containers, with all that is known of them, in the order of their ids.
+/// The containers of all projects, in the order of the ids of their machines.
 pub struct Stacks<'s> {
-    pub containers: Vec<(MachineId, Container<'s>)>,
+    pub parts: Vec<Part<'s>>,
     pub machines: Machines,
+}
+
+/// A container on its way into the site.
+pub struct Part<'s> {
+    pub id: MachineId,
+    /// As it will stand in the site.
+    pub machine: Machine,
+    pub container: Container<'s>,
+    /// What is read of this container alone, for [`Site::add`]. It holds no machines.
+    pub site: Site,
 }
 
 /// Machines by project and service.
@@ -42,8 +52,9 @@ impl Machines {
 /// So many containers are set up before a second thread would have started.
 const FEW: usize = 12;
 
-/// Puts every service into the site. `host` is the machine that the containers run on; `root` the folder of the
-/// snapshot that is its `/`, where there is one.
+/// Puts the networks into the site and sets up a part for every service; the machines of the parts follow those that the
+/// site has. `host` is the machine that the containers run on; `root` the folder of the snapshot that is its `/`, where
+/// there is one.
 pub fn read<'s>(
     site: &mut Site,
     sources: &'s Sources,
@@ -63,23 +74,18 @@ pub fn read<'s>(
             services.push((number, service));
         }
     }
-    let built = side_by_side(services.len(), FEW, |index| {
-        let (number, service) = services[index];
-        let project = &projects[number];
-        let place = Placed { sources, project, number, host, root, networks: &keys[number], machines: &machines };
+    let parts = side_by_side(services.iter().enumerate(), FEW, |(index, (number, service))| {
+        let (project, networks) = (&projects[*number], &keys[*number]);
+        let place = Placed { sources, project, number: *number, host, root, networks, machines: &machines };
         let container = Container::of(sources, place.blueprint(service));
-        let machine = place.machine(service, MachineId(first + index), &container);
-        (machine, container)
-    });
-    let mut stacks = Stacks { containers: Vec::with_capacity(built.len()), machines };
-    for ((machine, container), (_, service)) in built.into_iter().zip(services) {
-        let id = MachineId(site.machines.len());
-        site.machines.push(machine);
+        let id = MachineId(first + index);
+        let machine = place.machine(service, id, &container);
         let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
+        let mut site = Site::default();
         site.memory.extend(limit.map(|limit| memory(id, limit, &container)));
-        stacks.containers.push((id, container));
-    }
-    stacks
+        Part { id, machine, container, site }
+    });
+    Stacks { parts, machines }
 }
 
 struct Networks {

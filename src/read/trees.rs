@@ -1,10 +1,9 @@
 //! nginx trees, parsed once for a file however many machines load it, and ahead of time on several threads.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::read::side_by_side::side_by_side;
+use crate::side_by_side::side_by_side;
 use crate::source::{FileId, Sources, Text};
 use crate::syntax::nginx::{self, Tree};
 
@@ -13,21 +12,33 @@ pub const WORTH_A_THREAD: usize = 128 * 1024;
 
 pub struct Trees<'s> {
     sources: &'s Sources,
-    parsed: Vec<OnceLock<Arc<Tree>>>,
-    /// Files in another template language, which are not read.
-    foreign: RefCell<BTreeMap<FileId, &'static str>>,
-    /// Files that were asked for.
-    used: RefCell<BTreeSet<FileId>>,
+    files: Vec<Parsed>,
+}
+
+/// One file of the snapshot.
+#[derive(Default)]
+struct Parsed {
+    tree: OnceLock<Arc<Tree>>,
+    /// The other template language in which it is written, so that it is not read.
+    foreign: OnceLock<Option<&'static str>>,
+    /// It was asked for.
+    used: AtomicBool,
+}
+
+impl Parsed {
+    fn tree(&self, text: &Text) -> Arc<Tree> {
+        let foreign = || nginx::is_foreign_template(text.as_str());
+        let parse = || match self.foreign.get_or_init(foreign) {
+            Some(_) => Arc::new(nginx::parse(&text.slice(0..0))),
+            None => Arc::new(nginx::parse(text)),
+        };
+        self.tree.get_or_init(parse).clone()
+    }
 }
 
 impl<'s> Trees<'s> {
     pub fn of(sources: &'s Sources) -> Trees<'s> {
-        Trees {
-            sources,
-            parsed: sources.files().map(|_| OnceLock::new()).collect(),
-            foreign: RefCell::default(),
-            used: RefCell::default(),
-        }
+        Trees { sources, files: sources.files().map(|_| Parsed::default()).collect() }
     }
 
     /// Parses these files, side by side when there is much to do.
@@ -37,47 +48,34 @@ impl<'s> Trees<'s> {
         if size < WORTH_A_THREAD {
             return trees;
         }
-        let parsed = &trees.parsed;
-        side_by_side(files.len(), 1, |number| {
-            let text = sources.text(files[number]);
-            if nginx::is_foreign_template(text.as_str()).is_none() {
-                parsed[files[number].0 as usize].get_or_init(|| Arc::new(nginx::parse(&text)));
-            }
-        });
+        side_by_side(files, 1, |file| drop(trees.files[file.0 as usize].tree(&sources.text(*file))));
         trees
     }
 
     /// The tree of a text. A file in another template language gives an empty tree.
     pub fn get(&self, text: &Text) -> Arc<Tree> {
         let Some(file) = text.file() else { return Arc::new(nginx::parse(text)) };
-        self.used.borrow_mut().insert(file);
-        let Some(cell) = self.parsed.get(file.0 as usize) else { return Arc::new(nginx::parse(text)) };
-        cell.get_or_init(|| {
-            if let Some(language) = nginx::is_foreign_template(text.as_str()) {
-                self.foreign.borrow_mut().insert(file, language);
-                return Arc::new(nginx::parse(&text.slice(0..0)));
-            }
-            Arc::new(nginx::parse(text))
-        })
-        .clone()
+        let Some(parsed) = self.files.get(file.0 as usize) else { return Arc::new(nginx::parse(text)) };
+        parsed.used.store(true, Ordering::Relaxed);
+        parsed.tree(text)
     }
 
     /// The tree of a text that nobody loads.
     pub fn peek(&self, text: &Text) -> Arc<Tree> {
-        let known = text.file().and_then(|file| self.parsed.get(file.0 as usize)?.get().cloned());
+        let known = text.file().and_then(|file| self.files.get(file.0 as usize)?.tree.get().cloned());
         known.unwrap_or_else(|| Arc::new(nginx::parse(text)))
     }
 
     pub fn is_used(&self, file: FileId) -> bool {
-        self.used.borrow().contains(&file)
+        self.files.get(file.0 as usize).is_some_and(|parsed| parsed.used.load(Ordering::Relaxed))
     }
 
     pub fn used(&self) -> Vec<FileId> {
-        self.used.borrow().iter().copied().collect()
+        self.sources.files().map(|(file, _)| file).filter(|file| self.is_used(*file)).collect()
     }
 
     pub fn foreign(&self, file: FileId) -> Option<&'static str> {
-        self.foreign.borrow().get(&file).copied()
+        self.files.get(file.0 as usize)?.foreign.get().copied().flatten()
     }
 
     pub fn sources(&self) -> &'s Sources {

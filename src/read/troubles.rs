@@ -1,9 +1,9 @@
 //! What a stack's files get wrong before any request: mounts without source, configs that nobody includes, variables
 //! without value.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use crate::read::compose::model::HostPath;
 use crate::read::compose::model::{MountKind, PathText, Project};
@@ -68,12 +68,12 @@ pub fn mounts(
 /// The paths of the tree by the names of their files, once somebody asks for one.
 pub struct FileNames<'s> {
     sources: &'s Sources,
-    paths: OnceCell<HashMap<&'s str, Vec<&'s str>>>,
+    paths: OnceLock<HashMap<&'s str, Vec<&'s str>>>,
 }
 
 impl<'s> FileNames<'s> {
     pub fn of(sources: &'s Sources) -> FileNames<'s> {
-        FileNames { sources, paths: OnceCell::new() }
+        FileNames { sources, paths: OnceLock::new() }
     }
 
     /// Another path with the same file name.
@@ -107,7 +107,11 @@ pub fn template_of(sources: &Sources, path: &str) -> Option<String> {
     candidates.into_iter().find(there)
 }
 
-/// nginx configs that are put where a proxy loads configs from, and that it does not load.
+/// Why a machine whose configs are not all loaded may listen elsewhere.
+pub const NOT_LOADED: &str = "a part of its configuration is not loaded";
+
+/// nginx configs that are put where a proxy loads configs from, and that it does not load. Whether one of them is all
+/// that its proxy would have: what it would have opened is missing for this reason, and said once.
 pub fn not_loaded(
     site: &mut Site,
     trees: &Trees<'_>,
@@ -115,7 +119,7 @@ pub fn not_loaded(
     files: &MachineFiles<'_>,
     read: &[NginxRead],
     nothing_listens: bool,
-) {
+) -> bool {
     for nginx in read {
         let loaded: Vec<_> = nginx.trees.iter().filter_map(|tree| tree.text().file()).collect();
         for include in &nginx.includes {
@@ -168,15 +172,10 @@ pub fn not_loaded(
             }));
         }
     }
-    let silent = site.troubles.iter().any(|trouble| match trouble {
+    site.troubles.iter().any(|trouble| match trouble {
         Trouble::NotLoaded(it) => it.machine == id && it.nothing_else,
         _ => false,
-    });
-    if silent {
-        // What the config would have opened is missing for this reason, and said once.
-        let listening = &mut site.machines[id.0].listening;
-        listening.open.get_or_insert_with(|| "a part of its configuration is not loaded".to_owned());
-    }
+    })
 }
 
 /// The config would define a group that a hop of the machine's proxies goes to, as if it were a host.

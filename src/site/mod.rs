@@ -18,7 +18,7 @@ use crate::site::backend::{Backend, Memory};
 use crate::site::firewall::{Confinement, Firewall};
 use crate::site::listener::{Endpoint, Listener};
 use crate::site::machine::{Machine, MachineId, Network};
-use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, VirtualServer};
+use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, To, VirtualServer};
 use crate::site::reach::{End, ListenerId};
 use crate::site::trouble::Trouble;
 
@@ -66,6 +66,30 @@ impl Site {
 
     pub fn listener(&self, id: ListenerId) -> &Listener {
         &self.machine(id.machine).listening.listeners[id.index]
+    }
+
+    /// Adds what was read apart from the rest. It names machines by the ids that they have here, and has none itself;
+    /// everything else in it counts from its own start.
+    pub fn add(&mut self, part: Site) {
+        let Site { proxies, servers, routes, groups, hops, backends, memory, troubles, .. } = part;
+        let (first_proxy, first_server) = (self.proxies.len(), self.servers.len());
+        let (first_route, first_group) = (self.routes.len(), self.groups.len());
+        let moved = |proxy: ProxyId| ProxyId(proxy.0 + first_proxy);
+        self.servers.extend(servers.into_iter().map(|it| VirtualServer { proxy: moved(it.proxy), ..it }));
+        self.routes.extend(routes.into_iter().map(|it| Route { server: it.server.map(|at| at + first_server), ..it }));
+        self.groups.extend(groups.into_iter().map(|it| Group { proxy: moved(it.proxy), ..it }));
+        self.hops.extend(hops.into_iter().map(|mut hop| {
+            hop.proxy = moved(hop.proxy);
+            hop.route = hop.route.map(|at| at + first_route);
+            if let To::Group(group) = &mut hop.to {
+                *group += first_group;
+            }
+            hop
+        }));
+        self.troubles.extend(troubles);
+        self.proxies.extend(proxies);
+        self.backends.extend(backends);
+        self.memory.extend(memory);
     }
 
     /// The process or pool behind each listener.

@@ -33,8 +33,12 @@ pub struct Tree {
 #[derive(Clone, Copy, Debug)]
 struct Word {
     start: u32,
-    end: u32,
+    /// With [`PLAIN`]: no text is that long.
+    marked_end: u32,
 }
+
+/// Neither a quote nor a backslash stands in the word, so what is written is what nginx sees.
+const PLAIN: u32 = 1 << 31;
 
 /// The words of a directive end where those of the next one begin.
 #[derive(Clone, Copy, Debug)]
@@ -81,20 +85,20 @@ impl Tree {
     pub fn text(&self) -> &Text {
         &self.text
     }
-
-    /// The comments with their `#`, without the end of the line. Those inside Lua blocks are not among them.
-    pub fn comments(&self) -> impl Iterator<Item = Span> {
-        self.comments.iter().map(|comment| self.text.span(comment.range()))
-    }
 }
 
 impl Word {
-    fn new(range: Range<usize>) -> Word {
-        Word { start: range.start as u32, end: range.end as u32 }
+    fn new(range: Range<usize>, source: &str) -> Word {
+        let is_plain = !source.as_bytes()[range.clone()].iter().any(|byte| matches!(byte, b'"' | b'\'' | b'\\'));
+        Word { start: range.start as u32, marked_end: range.end as u32 | if is_plain { PLAIN } else { 0 } }
     }
 
     fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
+        self.start as usize..self.end()
+    }
+
+    fn end(self) -> usize {
+        (self.marked_end & !PLAIN) as usize
     }
 }
 
@@ -221,6 +225,9 @@ impl<'t> WordRef<'t> {
     /// What nginx sees: without the quotes around it, and with its escapes replaced.
     pub fn value(self) -> Cow<'t, str> {
         let written = self.written();
+        if self.tree.words[self.index as usize].marked_end & PLAIN != 0 {
+            return Cow::Borrowed(written);
+        }
         unescape(&written[inside_quotes(written)])
     }
 

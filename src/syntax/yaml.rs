@@ -21,7 +21,6 @@ pub struct Document {
     text: Text,
     nodes: Vec<Node>,
     roots: Vec<u32>,
-    comments: Vec<Place>,
     tags: Vec<String>,
     problems: Vec<Problem>,
     broken: bool,
@@ -115,11 +114,6 @@ impl Document {
     /// A part of the text could not be read, so something may be missing in the tree.
     pub fn is_broken(&self) -> bool {
         self.broken
-    }
-
-    /// Every comment, with its `#` and without the line break.
-    pub fn comments(&self) -> impl Iterator<Item = Span> {
-        self.comments.iter().map(|place| self.span(*place))
     }
 
     /// How many nodes are written, aliases not counted.
@@ -320,8 +314,6 @@ mod tests {
         let ports: Vec<_> = at(root, &["web", "ports"]).items().collect();
         assert_eq!((ports[0].as_u64(), ports[1].as_u64()), (None, Some(81)));
         assert_eq!(sources.quote(ports[0].text().unwrap().span(3..5)), "80");
-        let comments: Vec<&str> = document.comments().map(|span| sources.quote(span)).collect();
-        assert_eq!(comments, ["# é", "# no"]);
     }
 
     #[test]

@@ -132,9 +132,9 @@ fn slow_commands_are_known_by_their_words_in_order() {
 #[test]
 fn a_closed_folder_has_nothing_that_is_not_named() {
     let plain = tree("plain-system").unwrap();
-    assert!(plain.is_closed("/app/gunicorn.conf.py"));
-    assert!(plain.is_closed("/usr/src/app/server.js"));
-    assert!(!plain.is_closed("/usr/local/bin/start"));
-    assert!(!plain.is_closed("/etc/nginx/nginx.conf"));
-    assert!(tree("nginx-official").unwrap().is_closed("/etc/nginx/conf.d/other.conf"));
+    assert!(plain.look("/app/gunicorn.conf.py").closed);
+    assert!(plain.look("/usr/src/app/server.js").closed);
+    assert!(!plain.look("/usr/local/bin/start").closed);
+    assert!(!plain.look("/etc/nginx/nginx.conf").closed);
+    assert!(tree("nginx-official").unwrap().look("/etc/nginx/conf.d/other.conf").closed);
 }

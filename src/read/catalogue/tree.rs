@@ -1,7 +1,9 @@
 //! What the catalogue says of the files that an image or a package of the operating system puts on disk.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 /// An entry of `trees.yaml`. `{}` in paths and contents stands for the version in the name of the package.
@@ -22,6 +24,31 @@ pub struct Tree {
     pub unknown: Vec<String>,
     /// Templates that become files when the container starts.
     pub templates: Option<Templates>,
+    /// Every path that is named, made when the first one is looked for.
+    #[serde(skip)]
+    index: OnceLock<FxHashMap<String, Named>>,
+}
+
+/// What a path is to a tree.
+#[derive(Clone, Copy, Debug, Default)]
+struct Named {
+    file: bool,
+    link: bool,
+    folder: bool,
+    closed: bool,
+    unknown: bool,
+}
+
+/// What a tree says of a path.
+pub struct Look<'t, 'p> {
+    /// It is a file, with this text where it matters.
+    pub file: Option<Option<&'t String>>,
+    /// The link that stands there or above, where it leads, and the rest of the path.
+    pub link: Option<(&'p str, &'t String, &'p str)>,
+    /// It is a folder.
+    pub folder: bool,
+    /// Nothing stands there unless the tree names it.
+    pub closed: bool,
 }
 
 /// How an image's entrypoint makes configuration files from templates with `envsubst`.
@@ -55,17 +82,48 @@ pub struct StreamTemplates {
 }
 
 impl Tree {
-    /// Nothing stands at this path unless the tree names it. The innermost folder that says something counts.
-    pub fn is_closed(&self, path: &str) -> bool {
-        let innermost = |folders: &[String]| {
-            let around = folders.iter().filter(|folder| {
-                let folder = folder.as_bytes();
-                let folder = folder.strip_suffix(b"/").unwrap_or(folder);
-                path.as_bytes().starts_with(folder) && matches!(path.as_bytes().get(folder.len()), None | Some(b'/'))
-            });
-            around.map(String::len).max()
+    /// What is at an absolute path. Of the folders around it that are closed or may hold anything the innermost counts, of
+    /// links the outermost.
+    pub fn look<'t, 'p>(&'t self, path: &'p str) -> Look<'t, 'p> {
+        let index = self.index.get_or_init(|| self.named());
+        let mut look = Look { file: None, link: None, folder: false, closed: false };
+        let mut is_decided = false;
+        for above in around(path) {
+            let Some(named) = index.get(above) else { continue };
+            if above.len() == path.len() {
+                look.file = if named.file { self.files.get(path).map(Option::as_ref) } else { None };
+                look.folder = named.folder;
+            }
+            if named.link
+                && let Some(to) = self.links.get(above)
+            {
+                look.link = Some((above, to, path[above.len()..].trim_start_matches('/')));
+            }
+            if !is_decided && (named.closed || named.unknown) {
+                is_decided = true;
+                look.closed = !named.unknown;
+                if self.links.is_empty() {
+                    break;
+                }
+            }
+        }
+        look
+    }
+
+    fn named(&self) -> FxHashMap<String, Named> {
+        let mut index: FxHashMap<String, Named> = FxHashMap::default();
+        let mut name = |path: &str, set: fn(&mut Named)| {
+            let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+            set(index.entry(path.to_owned()).or_default());
         };
-        innermost(&self.closed) > innermost(&self.unknown)
+        for path in self.files.keys().chain(&self.folders) {
+            around(path).for_each(|above| name(above, |named| named.folder = true));
+        }
+        self.files.keys().for_each(|path| name(path, |named| (named.file, named.folder) = (true, false)));
+        self.links.keys().for_each(|path| name(path, |named| named.link = true));
+        self.closed.iter().for_each(|path| name(path, |named| named.closed = true));
+        self.unknown.iter().for_each(|path| name(path, |named| named.unknown = true));
+        index
     }
 
     /// The tree of one version: `8.2` for the package `php8.2-fpm`.
@@ -79,8 +137,17 @@ impl Tree {
             closed: self.closed.iter().map(put_in).collect(),
             unknown: self.unknown.iter().map(put_in).collect(),
             templates: self.templates.clone(),
+            index: OnceLock::new(),
         }
     }
+}
+
+/// A path and the folders around it, from the inside to `/`.
+fn around(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| match path.bytes().rposition(|byte| byte == b'/')? {
+        0 => (path.len() > 1).then_some("/"),
+        end => Some(&path[..end]),
+    })
 }
 
 /// An entry of `packages.yaml`; its names are `apt nginx`, `apk php*-fpm`.

@@ -7,8 +7,8 @@ use crate::read::compose::load::{Documents, parent};
 use crate::read::compose::model::Project;
 use crate::read::compose::{FEW, written_services};
 use crate::read::glob;
-use crate::read::side_by_side::side_by_side;
 use crate::read::snapshot::join;
+use crate::side_by_side::side_by_side;
 use crate::source::{Entry, FileId, FileState, Sources, Text};
 use crate::syntax::compose_values::interpolation::interpolate;
 use crate::syntax::compose_values::volumes::{Source, short_volume};
@@ -203,8 +203,7 @@ fn candidates(documents: &Documents<'_>) -> BTreeMap<String, Vec<Candidate>> {
             files.push((path, file, is_named));
         }
     }
-    let found = side_by_side(files.len(), FEW, |number| {
-        let (_, file, is_named) = files[number];
+    let found = side_by_side(&files, FEW, |&(_, file, is_named)| {
         let document = documents.get(file);
         is_compose(&document, is_named).then(|| Candidate { file, complete: is_complete(&document) })
     });

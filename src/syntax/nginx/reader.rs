@@ -150,7 +150,7 @@ impl<'t> Reader<'t> {
             self.check_length(range.clone());
         }
         self.at = self.at.max(range.end);
-        self.words.push(Word::new(range));
+        self.words.push(Word::new(range, self.source));
     }
 
     fn comment(&mut self, range: Range<usize>) {
@@ -160,7 +160,7 @@ impl<'t> Reader<'t> {
             self.problem(range.start..range.start + 1, message);
         }
         let carriage_return = self.source[range.clone()].ends_with('\r') as usize;
-        self.comments.push(Word::new(range.start..range.end - carriage_return));
+        self.comments.push(Word::new(range.start..range.end - carriage_return, self.source));
     }
 
     /// What ends a word has to be read within the same buffer, and a closing quote, too.

@@ -56,7 +56,7 @@ fn is_text(tree: &Tree, at: usize) -> bool {
         let written = &tree.text.as_str()[word.range()];
         // In `"{{ name("key") }}"` the word ends too early, and is not what it seems to be.
         let next = tree.problems.partition_point(|problem| problem.span.start < word.start);
-        let broken = tree.problems.get(next).is_some_and(|problem| problem.span.start <= word.end);
+        let broken = tree.problems.get(next).is_some_and(|problem| problem.span.start as usize <= word.end());
         written.starts_with(['"', '\'']) && !broken
     });
     let before = tree.directives.partition_point(|directive| directive.end as usize <= at);
@@ -68,7 +68,7 @@ fn is_text(tree: &Tree, at: usize) -> bool {
 fn covering(ranges: &[Word], at: usize) -> Option<Word> {
     let index = ranges.partition_point(|range| range.start as usize <= at).checked_sub(1)?;
     let range = ranges[index];
-    (at < range.end as usize).then_some(range)
+    (at < range.end()).then_some(range)
 }
 
 /// Go begins with a field, a variable, a keyword or a function that is followed by what it is called with; Jinja knows

@@ -19,13 +19,11 @@ pub fn parse(text: &Text) -> Document {
         text: text.clone(),
         nodes: Vec::with_capacity(text.as_str().len() / 12),
         roots: Vec::new(),
-        comments: Vec::new(),
         tags: Vec::new(),
         problems: Vec::new(),
         broken: false,
     };
-    let mut builder =
-        Builder { document, open: Vec::new(), open_nodes: HashSet::new(), anchors: HashMap::new(), merged: 0 };
+    let mut builder = Builder { document, open: Vec::new(), anchors: HashMap::new(), merged: 0 };
     builder.read(text.as_str());
     builder.document
 }
@@ -33,7 +31,6 @@ pub fn parse(text: &Text) -> Document {
 struct Builder {
     document: Document,
     open: Vec<Open>,
-    open_nodes: HashSet<u32>,
     anchors: HashMap<usize, u32>,
     /// Entries copied by `<<` so far.
     merged: usize,
@@ -105,7 +102,6 @@ impl Builder {
                 let node = self.node(place, None, Kind::Nothing);
                 self.attach(node, None);
             }
-            Event::Comment(..) => self.document.comments.push(place),
             _ => {}
         }
     }
@@ -129,7 +125,9 @@ impl Builder {
         let target = self.anchors.get(&anchor).copied();
         let trouble = match target {
             None => Some("no anchor stands before this alias"),
-            Some(node) if self.open_nodes.contains(&node) => Some("this alias stands inside of what it stands for"),
+            Some(node) if self.open.iter().any(|open| open.node == node) => {
+                Some("this alias stands inside of what it stands for")
+            }
             Some(node) if self.document.nodes[node as usize].height as usize + self.open.len() > DEPTH => {
                 Some("aliases are nested too deep here")
             }
@@ -148,7 +146,6 @@ impl Builder {
 
     fn start(&mut self, node: u32, content: Content) {
         let end = self.document.nodes[node as usize].place.end;
-        self.open_nodes.insert(node);
         self.open.push(Open { node, end, height: 0, content });
     }
 
@@ -171,7 +168,6 @@ impl Builder {
 
     fn close(&mut self, end: u32, source: &str) {
         let Some(open) = self.open.pop() else { return };
-        self.open_nodes.remove(&open.node);
         // The parser ends a block collection at the next token, behind blank lines and comments; the brackets of a flow
         // collection end it themselves.
         let flow = matches!(source.as_bytes().get((end as usize).wrapping_sub(1)), Some(b']' | b'}')) && end > open.end;

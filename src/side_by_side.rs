@@ -1,31 +1,33 @@
 //! Work that falls into many independent parts, on several threads.
 
 use std::panic::resume_unwind;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 /// More threads than this wait for each other's memory.
 const THREADS: usize = 8;
 
-/// What `work` makes of each number below `count`, in the order of the numbers. Up to `few` of them are not worth a
-/// second thread.
-pub fn side_by_side<T: Send>(count: usize, few: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+/// What `work` makes of each item, in their order. Up to `few` of them are not worth a second thread.
+pub fn side_by_side<I, T>(items: I, few: usize, work: impl Fn(I::Item) -> T + Sync) -> Vec<T>
+where
+    I: IntoIterator<IntoIter: ExactSizeIterator + Send>,
+    T: Send,
+{
+    let items = items.into_iter();
+    let count = items.len();
     // How many threads there are is asked of several files of the system, so only where it matters.
     let threads = if count <= few { 1 } else { threads().min(count) };
     if threads < 2 {
-        return (0..count).map(work).collect();
+        return items.map(work).collect();
     }
-    let next = AtomicUsize::new(0);
+    let queue = Mutex::new(items.enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let take = || {
         let mut done: Vec<(usize, T)> = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
-                return done;
-            }
-            done.push((number, work(number)));
+        while let Some((number, item)) = next() {
+            done.push((number, work(item)));
         }
+        done
     };
     let mut done = thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
@@ -63,9 +65,9 @@ mod tests {
     #[test]
     fn results_stand_in_their_order() {
         let wanted: Vec<usize> = (0..1000).map(|number| number * 2).collect();
-        assert_eq!(side_by_side(1000, 10, |number| number * 2), wanted);
-        assert_eq!(side_by_side(1000, 1000, |number| number * 2), wanted);
-        assert!(side_by_side(0, 0, |number| number).is_empty());
+        assert_eq!(side_by_side(0..1000, 10, |number| number * 2), wanted);
+        assert_eq!(side_by_side(0..1000, 1000, |number| number * 2), wanted);
+        assert!(side_by_side(Vec::<usize>::new(), 0, |number| number).is_empty());
         assert_eq!(both(true, || 1, || 2), both(false, || 1, || 2));
     }
 }
