@@ -89,7 +89,7 @@ fn open_files(site: &Site, id: ProxyId, findings: &mut Findings) {
     let message = format!("{connections} connections for each worker, and only {files} open files");
     findings
         .warning(connections.span, message)
-        .label("each connection is an open file, and a proxied request has two: 502 when there are no more")
+        .label("each connection is an open file, and a request that is passed on has two: without them it fails")
         .note(files.span, "the limit for open files")
         .help(format!("raise the limit to {} at least", connections.value.saturating_mul(2)));
 }

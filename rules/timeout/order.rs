@@ -9,6 +9,7 @@ use crate::rules::Rule;
 use crate::rules::words::name;
 use crate::site::Site;
 use crate::site::backend::{AtTheEnd, Backend, Limit};
+use crate::site::listener::Protocol;
 use crate::site::proxy::{Hop, Wait};
 use crate::site::reach::{End, Reach};
 use crate::source::Span;
@@ -48,6 +49,10 @@ fn check(site: &Site, findings: &mut Findings) {
     let mut known: HashMap<Span, usize> = HashMap::new();
     for (end, hop) in site.ends() {
         let (Reach::Delivered(id), Some(read)) = (&end.reach, &hop.waits.read) else { continue };
+        if hop.protocol.value == Protocol::Tcp {
+            // Without knowing what is said on a connection, nobody answers for a backend that is slow.
+            continue;
+        }
         let inner = second_proxies.wait(hop, *id);
         let backend = backends.get(id).copied();
         for (place, longer, other) in clash(hop, read, inner, backend) {

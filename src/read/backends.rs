@@ -1,5 +1,6 @@
 //! What the processes of a machine are limited to: how long they work, how long they keep connections, how much they take.
 
+mod haproxy;
 pub mod memory;
 mod php;
 
@@ -76,6 +77,7 @@ pub fn of_process(
     // A program of its own, of which the sources may tell more.
     let Some(program) = process.program else { return vec![backend] };
     match program.reader.as_deref() {
+        Some("haproxy") => vec![haproxy::of(backend, process, program, surroundings)],
         Some("php-fpm") => php::pools(listeners, &backend, process, program, surroundings),
         Some(_) => Vec::new(),
         None => of_program(backend, listeners, process, program, surroundings),

@@ -3,7 +3,7 @@
 
 mod apache;
 mod caddy;
-mod haproxy;
+pub mod haproxy;
 
 use crate::read::app::listening::{Address, bind_of, parse_address};
 use crate::read::app::paths::{absolute, socket};
@@ -32,16 +32,14 @@ pub fn packaged() -> [(&'static str, &'static [&'static str]); 4] {
     [("apache2", APACHE), ("httpd", APACHE), ("haproxy", HAPROXY), ("caddy", CADDY)]
 }
 
-/// What the configuration of one of these says; `None`: it is another program, or its configuration is not visible.
-pub fn listening(process: &Process, program: &Program, surroundings: &Surroundings) -> Option<Listening> {
+/// The configuration files of one of these, each with its path; `None`: it is another program, or they are not visible.
+pub fn files(process: &Process, program: &Program, surroundings: &Surroundings) -> Option<Vec<(String, Text)>> {
     let places = match program.reader.as_deref()? {
         "apache" => APACHE,
         "haproxy" => HAPROXY,
         "caddy" => CADDY,
         _ => return None,
     };
-    let variable = |name: &str| process.variable(name, surroundings);
-    let inner = Surroundings { directory: &process.directory, variable: &variable, ..*surroundings };
     let flags = program.config.as_ref().and_then(|config| config.flag.as_deref()).unwrap_or("-f");
     let named = find(&process.arguments, flags, true, &|value| value.starts_with('/'));
     let mut paths = Vec::new();
@@ -50,14 +48,23 @@ pub fn listening(process: &Process, program: &Program, surroundings: &Surroundin
         paths.push(absolute(&process.directory, path.as_str()));
     }
     if paths.is_empty() {
-        paths
-            .extend(places.iter().find(|path| matches!((inner.file)(path), Found::File(_))).map(|it| (*it).to_owned()));
+        paths.extend(
+            places.iter().find(|path| matches!((surroundings.file)(path), Found::File(_))).map(|it| (*it).to_owned()),
+        );
     }
     let mut found = Vec::new();
     for path in paths {
-        let Found::File(text) = (inner.file)(&path) else { return None };
+        let Found::File(text) = (surroundings.file)(&path) else { return None };
         found.push((path, text));
     }
+    Some(found)
+}
+
+/// What the configuration of one of these says; `None`: it is another program, or its configuration is not visible.
+pub fn listening(process: &Process, program: &Program, surroundings: &Surroundings) -> Option<Listening> {
+    let found = files(process, program, surroundings)?;
+    let variable = |name: &str| process.variable(name, surroundings);
+    let inner = Surroundings { directory: &process.directory, variable: &variable, ..*surroundings };
     let (path, text) = found.first()?;
     let listening = match program.reader.as_deref()? {
         "apache" => apache::read(path, text, &inner),
@@ -92,7 +99,7 @@ fn listener(address: &Text, protocol: Option<Protocol>, why: &str) -> Option<Lis
 }
 
 /// Each line without its blanks, and without what stands behind a `#` at its start.
-fn lines(text: &Text) -> impl Iterator<Item = Text> + '_ {
+pub fn lines(text: &Text) -> impl Iterator<Item = Text> + '_ {
     let mut start = 0;
     text.as_str().split_inclusive('\n').filter_map(move |line| {
         let from = start + (line.len() - line.trim_start().len());
@@ -103,7 +110,7 @@ fn lines(text: &Text) -> impl Iterator<Item = Text> + '_ {
 }
 
 /// The words of a line; quotes keep blanks together, and `#` ends them.
-fn words(line: &Text) -> Vec<Text> {
+pub fn words(line: &Text) -> Vec<Text> {
     let source = line.as_str();
     let bytes = source.as_bytes();
     let mut words = Vec::new();

@@ -10,7 +10,7 @@ use crate::source::{Lookup, Text};
 const LONGEST_RANGE: u16 = 64;
 
 /// Keywords that begin a section.
-const SECTIONS: &[&str] = &[
+pub const SECTIONS: &[&str] = &[
     "global",
     "defaults",
     "frontend",
