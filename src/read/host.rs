@@ -16,6 +16,7 @@ mod sockets;
 mod sysctl;
 mod units;
 mod users;
+mod vassals;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

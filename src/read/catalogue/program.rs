@@ -222,7 +222,7 @@ pub struct Config {
     pub format: String,
     /// Flags that name the file, separated by blanks.
     pub flag: Option<String>,
-    /// The first argument that ends like this names the file: `.ini`.
+    /// The first argument that ends like one of these names the file: `.ini .yaml`.
     pub ending: Option<String>,
     /// A variable that names the file.
     pub variable: Option<String>,

@@ -60,8 +60,16 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
         running.service.asked = addresses.iter().any(|address| asked.contains_key(address) && !known.contains(address));
         if is_app && running.open.is_none() && !addresses.is_empty() {
             runs_apps = true;
-            if !running.service.asked && running.service.enabled != Some(false) {
-                idle.0.push(running.listeners.iter().map(|listener| listener.protocol).collect());
+            if running.service.enabled != Some(false) {
+                let is_asked = |index: &usize| {
+                    addresses.get(*index).is_some_and(|it| asked.contains_key(it) && !known.contains(it))
+                };
+                let all = vec![(0..addresses.len()).collect()];
+                let processes = if running.processes.is_empty() { &all } else { &running.processes };
+                for process in processes.iter().filter(|one| !one.is_empty() && !one.iter().any(is_asked)) {
+                    let listeners = process.iter().filter_map(|index| running.listeners.get(*index));
+                    idle.0.push(listeners.map(|listener| listener.protocol).collect());
+                }
             }
         }
         open = open.or_else(|| running.open.clone());

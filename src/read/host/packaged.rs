@@ -6,6 +6,7 @@ use crate::read::host::quiet;
 use crate::read::host::server::Server;
 use crate::read::host::service::{self, Running, run_command};
 use crate::read::host::units;
+use crate::read::host::vassals::ENDINGS;
 use crate::read::process::Start;
 use crate::read::process::access::Identity;
 use crate::read::process::web_server;
@@ -54,6 +55,7 @@ pub fn unseen(name: &str, place: Span) -> Running {
         has_pools: false,
         backends: Vec::new(),
         memory: None,
+        processes: Vec::new(),
     }
 }
 
@@ -119,13 +121,17 @@ fn uwsgi(server: &Server<'_>, inventory: &mut Inventory) {
     for folder in folders {
         for file in server.list(folder).names {
             let path = format!("{folder}/{file}");
+            // An emperor whose unit is in the tree has it already.
+            if server.was_opened(&path) {
+                continue;
+            }
             let Some(text) = server.text(&path) else { continue };
             let name = format!("uwsgi app `{}`", file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem));
             let mut running = unseen(&name, text.span(0..0));
-            if !file.ends_with(".ini") {
+            if !ENDINGS.iter().any(|ending| file.ends_with(ending)) {
                 running.open = Some(format!("`{path}` is not read"));
             } else {
-                run(server, &mut running, &["uwsgi", "--ini", &path], "/", &Identity::root());
+                run(server, &mut running, &["uwsgi", &path], "/", &Identity::root());
                 if folder == DEBIAN_UWSGI {
                     with_defaults_of_debian(&mut running, &file);
                 }
@@ -150,7 +156,7 @@ fn with_defaults_of_debian(running: &mut Running, file: &str) {
         }
     }
     let place = running.service.place;
-    let name = file.strip_suffix(".ini").unwrap_or(file);
+    let name = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let owner = Some("www-data".to_owned());
     running.listeners.push(Listener {
         endpoint: Endpoint::Unix { path: format!("/run/uwsgi/app/{name}/socket") },

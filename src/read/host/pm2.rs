@@ -9,6 +9,7 @@ use crate::read::host::service::add_started;
 use crate::read::process;
 use crate::read::process::access::Identity;
 use crate::read::surroundings::Surroundings;
+use crate::site::listener::Endpoint;
 use crate::source::{Entry, Lookup};
 
 /// Folders in which people keep their apps.
@@ -72,10 +73,18 @@ fn add_file(server: &Server<'_>, path: &str, several: bool, inventory: &mut Inve
         for listener in &mut running.listeners {
             listener.access = None;
         }
-        inventory.running.push(running);
+        // What pm2 starts again at boot has it already.
+        if !running.listeners.iter().any(|listener| is_resurrected(inventory, &listener.endpoint)) {
+            inventory.running.push(running);
+        }
     }
     inventory.open = inventory.open.take().or(started.open);
     if several {
         inventory.open.get_or_insert_with(|| format!("which of the files beside `{path}` is used is not visible"));
     }
+}
+
+fn is_resurrected(inventory: &Inventory, endpoint: &Endpoint) -> bool {
+    let of_pm2 = inventory.running.iter().filter(|running| running.service.name.starts_with("pm2-"));
+    of_pm2.flat_map(|running| &running.listeners).any(|listener| listener.endpoint == *endpoint)
 }

@@ -9,6 +9,7 @@ use crate::read::host::folders;
 use crate::read::host::server::Server;
 use crate::read::host::sockets::Socket;
 use crate::read::host::units::Unit;
+use crate::read::host::vassals::{self, Vassals};
 use crate::read::host::words;
 use crate::read::process::access::{self, Identity};
 use crate::read::process::{self, Process, Start};
@@ -41,6 +42,8 @@ pub struct Running {
     pub backends: Vec<Backend>,
     /// Its memory, when that is limited.
     pub memory: Option<Memory>,
+    /// The listeners of each of its processes, as indices; empty: they are not told apart.
+    pub processes: Vec<Vec<usize>>,
 }
 
 /// How an nginx is started.
@@ -112,6 +115,7 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
         has_pools: false,
         backends: Vec::new(),
         memory: memory_of(unit),
+        processes: Vec::new(),
     };
     if starts.is_empty() {
         running.open = unit.has_file.then(|| format!("`{}` has no start command", unit.name));
@@ -135,6 +139,7 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
     if unit.switched_on("Service", "PrivateNetwork").is_some() {
         // Its loopback is its own.
         running.listeners.retain(|listener| matches!(listener.endpoint, Endpoint::Unix { .. }));
+        running.processes.clear();
     }
     if let Some(socket) = socket {
         socket.hand_over(&mut running);
@@ -197,7 +202,17 @@ pub fn run_command(
     }
     running.open = running.open.take().or(started.open);
     for process in &started.processes {
-        add_started(process, &surroundings, identity, running);
+        match vassals::of(process, &surroundings) {
+            None => add_started(process, &surroundings, identity, running),
+            Some(Vassals::Hidden(why)) => drop(running.open.get_or_insert(why)),
+            Some(Vassals::Files(files)) => {
+                for file in files {
+                    let words = ["uwsgi", &file].map(|word| Text::fixed(word, process.place)).to_vec();
+                    let started = process::start(&Start::Exec(words), &surroundings);
+                    started.processes.iter().for_each(|it| add_started(it, &surroundings, identity, running));
+                }
+            }
+        }
     }
 }
 
@@ -246,6 +261,7 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
         backend.listeners.iter_mut().for_each(|index| *index = places.get(*index).copied().unwrap_or(*index));
     }
     running.backends.extend(found);
+    running.processes.push(places);
     running.open = running.open.take().or(listening.open);
 }
 

@@ -37,6 +37,7 @@ impl Socket {
     pub fn hand_over(&self, running: &mut Running) {
         let protocol = running.listeners.first().and_then(|listener| listener.protocol);
         let own = std::mem::take(&mut running.listeners);
+        running.processes.clear();
         for mut listener in self.listeners.iter().cloned() {
             listener.protocol = protocol;
             running.listeners.push(listener);

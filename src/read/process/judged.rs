@@ -74,9 +74,9 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         if let Some(flags) = &config.flag {
             named = self.flags(flags, true).pop();
         }
-        if let (None, Some(ending)) = (&named, &config.ending) {
-            let is_file =
-                |word: &&Argument| word.complete && !word.as_str().starts_with('-') && word.as_str().ends_with(ending);
+        if let (None, Some(endings)) = (&named, &config.ending) {
+            let ends = |word: &str| endings.split(' ').any(|ending| word.ends_with(ending));
+            let is_file = |word: &&Argument| word.complete && !word.as_str().starts_with('-') && ends(word.as_str());
             named = self.process.arguments.iter().find(is_file).map(|word| Given::Value(word.text.clone()));
         }
         if let (None, Some(name)) = (&named, &config.variable) {

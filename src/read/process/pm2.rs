@@ -72,7 +72,7 @@ pub fn start(follower: &mut Follower, words: &[Argument], state: &State, role: R
     let named = plain.first().map(|word| word.as_str()).filter(|word| commands.contains(word));
     let file = match named {
         Some("start" | "restart" | "reload" | "startOrRestart" | "startOrReload") => plain.get(1),
-        Some("resurrect") => return follower.open("what `pm2 resurrect` starts again is not visible".to_owned()),
+        Some("resurrect") => return resurrect(follower, state, role),
         Some(_) => return follower.open("what `pm2` does is not followed".to_owned()),
         None => plain.first(),
     };
@@ -99,6 +99,31 @@ pub fn start(follower: &mut Follower, words: &[Argument], state: &State, role: R
     follower.command(command, inner, role);
 }
 
+/// Starts again what `pm2 save` has noted in the folder of pm2, a list of apps with all their settings.
+fn resurrect(follower: &mut Follower, state: &State, role: Role) {
+    let variable = |name: &str| match state.variables.get(name).cloned() {
+        Some(value) => value,
+        None => (follower.surroundings.variable)(name),
+    };
+    let folder = match (variable("PM2_HOME"), variable("HOME")) {
+        (Lookup::Value(folder), _) => folder.as_str().to_owned(),
+        (Lookup::Unset, Lookup::Value(home)) => format!("{}/.pm2", home.as_str()),
+        _ => return follower.open("what `pm2 resurrect` starts again is not visible".to_owned()),
+    };
+    let path = absolute(&folder, "dump.pm2");
+    let Found::File(text) = (follower.surroundings.file)(&path) else {
+        return follower.open(format!("`{path}` is not visible, and `pm2 resurrect` starts what it lists"));
+    };
+    let read = settings(Format::Json, &path, &text, follower.surroundings);
+    let apps = apps(&read, "");
+    if apps.is_empty() {
+        follower.open(format!("`{path}` lists nothing that is understood"));
+    }
+    for app in apps.values().filter(|app| !app.is_idle()) {
+        app.start(follower, &path, &folder, Some(""), state, role);
+    }
+}
+
 /// Starts the apps of a file. `environment`: the name given with `--env`, empty for none; `None`: not known.
 pub fn ecosystem(follower: &mut Follower, path: &str, environment: Option<&str>, state: &State, role: Role) {
     let Found::File(text) = (follower.surroundings.file)(path) else {
@@ -110,12 +135,7 @@ pub fn ecosystem(follower: &mut Follower, path: &str, environment: Option<&str>,
         _ => Format::JavaScript,
     };
     let read = settings(format, path, &text, follower.surroundings);
-    let mut apps: BTreeMap<usize, App> = BTreeMap::new();
-    for (key, setting) in read.entries() {
-        let Some((number, key)) = key.strip_prefix("apps.").and_then(|rest| rest.split_once('.')) else { continue };
-        let Some(number) = number.parse().ok().filter(|number| *number < MANY) else { continue };
-        apps.entry(number).or_default().0.push((key.to_owned(), setting.clone()));
-    }
+    let apps = apps(&read, "apps");
     if apps.is_empty() || matches!(read.get("no such key"), Setting::Unclear(_)) || has_unclear_list(&read) {
         follower.open(format!("a part of `{path}` is computed"));
     }
@@ -123,6 +143,18 @@ pub fn ecosystem(follower: &mut Follower, path: &str, environment: Option<&str>,
     for app in apps.values() {
         app.start(follower, path, folder, environment, state, role);
     }
+}
+
+/// The apps of a list by their numbers.
+fn apps(read: &Settings, list: &str) -> BTreeMap<usize, App> {
+    let mut apps: BTreeMap<usize, App> = BTreeMap::new();
+    for (key, setting) in read.entries() {
+        let rest = key.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
+        let Some((number, key)) = rest.and_then(|rest| rest.split_once('.')) else { continue };
+        let Some(number) = number.parse().ok().filter(|number| *number < MANY) else { continue };
+        apps.entry(number).or_default().0.push((key.to_owned(), setting.clone()));
+    }
+    apps
 }
 
 /// Of a list with objects the list itself is unclear; an app that is no plain object leaves a gap.
@@ -149,6 +181,11 @@ impl App {
         }
     }
 
+    /// It was stopped when it was noted, or belongs to pm2 itself.
+    fn is_idle(&self) -> bool {
+        self.text("status").is_some_and(|status| status.as_str() == "stopped") || self.get("pmx_module").is_some()
+    }
+
     fn start(
         &self,
         follower: &mut Follower,
@@ -158,11 +195,13 @@ impl App {
         state: &State,
         role: Role,
     ) {
-        let Some(script) = self.text("script") else {
+        // What is noted has names of its own.
+        let Some(script) = self.text("script").or(self.text("pm_exec_path")) else {
             return follower.open(format!("the script of an app in `{path}` is not plain"));
         };
         let mut inner = state.clone();
-        inner.directory = match (self.text("cwd"), self.get("cwd")) {
+        let cwd = if self.get("pm_cwd").is_some() { "pm_cwd" } else { "cwd" };
+        inner.directory = match (self.text(cwd), self.get(cwd)) {
             (Some(cwd), _) => absolute(folder, cwd.as_str()),
             (None, Some(_)) => return follower.open(format!("the folder of an app in `{path}` is not plain")),
             (None, None) => folder.to_owned(),

@@ -242,6 +242,53 @@ fn package_scripts_are_followed() {
 }
 
 #[test]
+fn pm2_starts_again_what_it_noted() {
+    let dump = r#"[
+  {"name": "api", "pm_exec_path": "/srv/api/server.js", "pm_cwd": "/srv/api", "exec_interpreter": "node", "status": "online",
+   "PORT": "4100", "env": {"PORT": "4100", "NODE_ENV": "production"}},
+  {"name": "old", "pm_exec_path": "/srv/old/server.js", "pm_cwd": "/srv/old", "status": "stopped", "env": {"PORT": "4200"}},
+  {"name": "py", "pm_exec_path": "/srv/py/bin/gunicorn", "pm_cwd": "/srv/py", "exec_interpreter": "none",
+   "args": ["-b", "127.0.0.1:4300", "py:app"], "env": {}}
+]"#;
+    let machine = |text: &str| {
+        let listens = "require('http').createServer().listen(process.env.PORT || 3000)\n";
+        Machine::default()
+            .variable("PM2_HOME", "/home/kim/.pm2")
+            .file("/home/kim/.pm2/dump.pm2", text)
+            .file("/srv/api/server.js", listens)
+            .file("/srv/old/server.js", listens)
+    };
+    assert_eq!(machine(dump).run("/usr/lib/node_modules/pm2/bin/pm2 resurrect"), "http:*:4100 http:127.0.0.1:4300");
+    assert_eq!(machine("[]").run("pm2 resurrect"), "?");
+    assert_eq!(Machine::default().variable("PM2_HOME", "/none").run("pm2 resurrect"), "?");
+    assert_eq!(Machine::default().run("pm2 resurrect"), "?");
+}
+
+#[test]
+fn uwsgi_in_every_notation() {
+    let told = |name: &str, text: &str| {
+        let path = format!("/srv/app/{name}");
+        Machine::default().file(&path, text).run(&format!("uwsgi {path}"))
+    };
+    assert_eq!(told("a.ini", "[uwsgi]\nhttp-socket = :9090\n"), "http:*:9090");
+    assert_eq!(
+        told("a.yaml", "uwsgi:\n  socket: /run/%n.sock\n  master: true\n  http_socket: 127.0.0.1:9090\n"),
+        "uwsgi:/run/a.sock http:127.0.0.1:9090"
+    );
+    assert_eq!(
+        told("a.json", "{\"uwsgi\": {\"socket\": [\"127.0.0.1:3031\", \"127.0.0.1:3032\"]}}"),
+        "uwsgi:127.0.0.1:3031 uwsgi:127.0.0.1:3032"
+    );
+    assert_eq!(
+        told("a.xml", "<uwsgi>\n  <socket>127.0.0.1:3031</socket>\n  <master/>\n</uwsgi>\n"),
+        "uwsgi:127.0.0.1:3031"
+    );
+    assert_eq!(told("a.xml", "<uwsgi><socket>127"), "?");
+    assert_eq!(told("a.yaml", "uwsgi:\n  socket: {a: b}\n"), "?");
+    assert_eq!(Machine::default().run("uwsgi --master --emperor /etc/uwsgi/vassals"), "?");
+}
+
+#[test]
 fn supervisor_and_procfiles_list_processes() {
     let machine = Machine::default()
         .file("/etc/supervisord.conf", "[include]\nfiles = /etc/s/*.ini\n[program:a]\ncommand=gunicorn -b :1 a\n")

@@ -78,7 +78,7 @@ pub fn object(format: Format, path: &str, text: &Text, surroundings: &Surroundin
         _ => program.evaluate(&program.parse(0), 0),
     };
     match value {
-        Value::Object(..) => settings.add_value("", &value),
+        Value::Object(..) | Value::List(..) => settings.add_value("", &value),
         other => settings.partial = Some(other.span()),
     }
     settings

@@ -1,6 +1,10 @@
-//! `[uwsgi]` of an ini file, with uWSGI's magic variables and placeholders.
+//! The options of uWSGI in a file: `[uwsgi]` of ini, the same as YAML, JSON or XML, with magic variables and placeholders.
 
+use roxmltree::Document;
+
+use crate::read::app::documents::document;
 use crate::read::app::settings::{Format, Setting, Settings};
+use crate::read::app::value::Value;
 use crate::read::surroundings::Surroundings;
 use crate::source::{Lookup, Span, Text, TextBuilder};
 use crate::syntax::ini::{self, Style};
@@ -9,32 +13,77 @@ use crate::syntax::ini::{self, Style};
 /// `if` lines, which are not followed.
 pub fn read(path: &str, text: &Text, surroundings: &Surroundings) -> Settings {
     let mut settings = Settings::new(Format::Uwsgi);
-    let document = ini::parse(text, Style::UWSGI);
     let mut logic: Option<Span> = None;
-    for section in document.sections.iter().filter(|section| section.name.value == "uwsgi") {
-        for (key, value) in &section.entries {
-            let name = key.value.replace('_', "-");
-            match name.as_str() {
-                "include" | "ini" | "yaml" | "json" | "xml" | "inherit" | "config" | "import" => {
-                    settings.partial = Some(key.span);
-                }
-                "for" | "for-times" => logic = Some(key.span),
-                _ if name.starts_with("if-") => logic = Some(key.span),
-                "endfor" | "end-for" | "endif" | "end-if" => {
-                    logic = None;
-                    continue;
-                }
-                _ => {}
+    let Some(options) = options(path, text) else {
+        settings.partial = Some(text.whole());
+        return settings;
+    };
+    for (name, value) in &options {
+        let name = name.replace('_', "-");
+        match name.as_str() {
+            "include" | "ini" | "yaml" | "json" | "xml" | "inherit" | "config" | "import" => {
+                settings.partial = Some(value.whole());
             }
-            let setting = match (logic, expanded(value, path, &settings, surroundings)) {
-                (Some(span), _) => Setting::Unclear(span),
-                (None, Some(value)) => Setting::Value(value),
-                (None, None) => Setting::Unclear(value.whole()),
-            };
-            join(&mut settings, &name, setting);
+            "for" | "for-times" => logic = Some(value.whole()),
+            _ if name.starts_with("if-") => logic = Some(value.whole()),
+            "endfor" | "end-for" | "endif" | "end-if" => {
+                logic = None;
+                continue;
+            }
+            _ => {}
         }
+        let setting = match (logic, expanded(value, path, &settings, surroundings)) {
+            (Some(span), _) => Setting::Unclear(span),
+            (None, Some(value)) => Setting::Value(value),
+            (None, None) => Setting::Unclear(value.whole()),
+        };
+        join(&mut settings, &name, setting);
     }
     settings
+}
+
+/// Every option with its value, in the order of the file; `None`: it cannot be read.
+fn options(path: &str, text: &Text) -> Option<Vec<(String, Text)>> {
+    match path.rsplit('.').next() {
+        // JSON is YAML.
+        Some("yaml" | "yml" | "json") => {
+            let Value::Object(parts, true, _) = document(text) else { return None };
+            let mut options = Vec::new();
+            for (_, part) in parts.iter().filter(|(name, _)| name == "uwsgi") {
+                let Value::Object(entries, true, _) = part else { return None };
+                for (name, value) in entries {
+                    match value {
+                        Value::List(items, _) => options.extend(items.iter().map(|item| (name.clone(), plain(item)))),
+                        one => options.push((name.clone(), plain(one))),
+                    }
+                }
+            }
+            Some(options)
+        }
+        Some("xml") => {
+            let tree = Document::parse(text.as_str()).ok()?;
+            let part = tree.descendants().find(|node| node.has_tag_name("uwsgi"))?;
+            let option = |node: roxmltree::Node<'_, '_>| {
+                let value = node.first_child().map_or(node.range().start..node.range().start, |inner| inner.range());
+                (node.tag_name().name().to_owned(), text.slice(value).trim())
+            };
+            Some(part.children().filter(|node| node.is_element()).map(option).collect())
+        }
+        _ => {
+            let sections = ini::parse(text, Style::UWSGI).sections.into_iter();
+            let entries = sections.filter(|section| section.name.value == "uwsgi").flat_map(|section| section.entries);
+            Some(entries.map(|(key, value)| (key.value, value)).collect())
+        }
+    }
+}
+
+/// A value as ini would have it; what is no plain one stands for a variable that nobody sets.
+fn plain(value: &Value) -> Text {
+    match value {
+        Value::Bool(truth, span) => Text::fixed(if *truth { "true" } else { "false" }, *span),
+        Value::Text(text) | Value::Number(text) => text.clone(),
+        other => Text::fixed("@(unclear)", other.span()),
+    }
 }
 
 /// Options such as `socket` and `http` may be given several times; all count.
