@@ -11,7 +11,7 @@ use crate::read::snapshot::join;
 use crate::side_by_side::side_by_side;
 use crate::source::{Entry, FileId, FileState, Sources, Text};
 use crate::syntax::compose_values::interpolation::interpolate;
-use crate::syntax::compose_values::volumes::{Source, short_volume};
+use crate::syntax::compose_values::volumes::{Source, is_path, short_volume};
 use crate::syntax::yaml::{Document, NodeRef};
 
 /// Files that are loaded together, the first one at the bottom.
@@ -264,6 +264,10 @@ fn is_complete(document: &Document) -> bool {
 }
 
 fn volume_is_declared(mount: &Text, declared: &dyn Fn(&str, &str) -> bool) -> bool {
+    // Most mounts are of files.
+    if is_path(mount.as_str()) {
+        return true;
+    }
     match short_volume(mount) {
         Ok(volume) => match &volume.source {
             Source::Volume(name) => name.as_str().contains('$') || declared("volumes", name.as_str()),
