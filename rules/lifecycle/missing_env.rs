@@ -52,6 +52,9 @@ fn message(variable: &EmptyVariable) -> String {
         EmptyEffect::Refused { message } if message.is_empty() => format!("`{name}` has no value"),
         EmptyEffect::Refused { message } => format!("`{name}` has no value: {message}"),
         EmptyEffect::FileMissing { path, .. } => format!("the file of variables `{path}` is not there"),
+        EmptyEffect::FileOfService { path, service } => {
+            format!("`{service}` does not start: its file of variables `{path}` is not there")
+        }
         EmptyEffect::FileElsewhere { program, wanted } => {
             format!("`{program}` looks for `{wanted}`, which is not there, so `{name}` is not set")
         }
@@ -67,7 +70,7 @@ fn label(effect: &EmptyEffect) -> &'static str {
         EmptyEffect::Empties { .. } => "becomes empty",
         EmptyEffect::Refused { .. } | EmptyEffect::FileMissing { .. } => "nothing of the project starts",
         EmptyEffect::FileElsewhere { .. } => "it is started in this folder",
-        EmptyEffect::Required { .. } => "needed here",
+        EmptyEffect::Required { .. } | EmptyEffect::FileOfService { .. } => "needed here",
     }
 }
 
@@ -83,6 +86,9 @@ fn help(variable: &EmptyVariable) -> String {
         EmptyEffect::Eats { .. } => "tell it which variables to replace: `'$ONE $TWO'`".to_owned(),
         EmptyEffect::Empties { .. } => format!("set `{name}`, or give it a default: `${{{name}:-value}}`"),
         EmptyEffect::Refused { .. } | EmptyEffect::Required { .. } => format!("set `{name}`"),
+        EmptyEffect::FileOfService { path, .. } => {
+            format!("make the file, or say that it may be missing: `EnvironmentFile=-{path}`")
+        }
         EmptyEffect::FileElsewhere { .. } => {
             "start it in the folder of the file, or let it look for the file beside its own code".to_owned()
         }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
 use crate::site::Site;
+use crate::site::listener::{Bind, Endpoint};
 use crate::site::machine::{Attached, Condition, Dependency, HostsTarget, Kind, MachineId, Service, Start};
 use crate::site::proxy::{Hop, Host, ProxyId, Target, UnknownName};
-use crate::site::reach::{End, Reach};
+use crate::site::reach::{End, ListenerId, Reach};
 use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "lifecycle/start-order", doc: include_str!("start_order.md"), check };
@@ -23,6 +24,7 @@ fn check(site: &Site, findings: &mut Findings) {
         check_waiting(site, home, &needs, findings);
     }
     check_boot(site, findings);
+    check_addresses(site, findings);
 }
 
 fn check_not_started(site: &Site, end: &End, hop: &Hop, id: MachineId, findings: &mut Findings) {
@@ -251,6 +253,37 @@ fn check_boot(site: &Site, findings: &mut Findings) {
             .label(format!("without an answer, {} does not start", proxy.product))
             .note(*unit, "does not wait until the network is up")
             .help("start after `network-online.target` (`Wants=` and `After=`), or resolve the name at run time");
+    }
+}
+
+/// A program can only listen on an address that the machine has.
+fn check_addresses(site: &Site, findings: &mut Findings) {
+    let asked: BTreeSet<ListenerId> = site
+        .ends()
+        .filter_map(|(end, _)| match end.reach {
+            Reach::Delivered(listener) => Some(listener),
+            _ => None,
+        })
+        .collect();
+    for (number, machine) in site.machines.iter().enumerate() {
+        for service in &machine.services {
+            let Some(unit) = service.before_addresses else { continue };
+            for index in &service.listeners {
+                let id = ListenerId { machine: MachineId(number), index: *index };
+                let listener = site.listener(id);
+                let Endpoint::Tcp { bind: Bind::Only(address), .. } = listener.endpoint else { continue };
+                let is_needed = !service.proxies.is_empty() || asked.contains(&id);
+                if !is_needed || address.is_loopback() || address.is_unspecified() {
+                    continue;
+                }
+                findings
+                    .warning(listener.bind_place, format!("the machine may not have `{address}` yet while it boots"))
+                    .label(format!("without it, `{}` does not start", service.name))
+                    .note(unit, "does not wait until the network is up")
+                    .help("start after `network-online.target` (`Wants=` and `After=`), or listen on every address");
+                break;
+            }
+        }
     }
 }
 

@@ -82,10 +82,17 @@ fn add_own_tmp(
     let machine = site.machine(home);
     let backend = machine.service_of(id.index);
     let proxy = machine.service_of_proxy(hop.proxy);
-    let own = [backend, proxy].into_iter().flatten().find_map(|service| Some((service, service.own_tmp.as_ref()?)));
-    let Some((service, setting)) = own else { return };
+    let services = || [backend, proxy].into_iter().flatten();
+    let path = sockets::normal(path);
+    let is_tmp = sockets::is_tmp(&path);
+    let own = services().filter(|_| is_tmp).find_map(|service| Some((service, service.own_tmp.as_ref()?)));
+    let hidden = || services().find_map(|service| Some((service, sockets::hides(service, &path)?)));
+    let Some((service, setting)) = own.or_else(hidden) else { return };
     let folder = if path.starts_with("/var/") { "/var/tmp" } else { "/tmp" };
-    let message = format!("`{}` has a `{folder}` of its own, so nobody else sees the sockets in it", service.name);
+    let message = match is_tmp {
+        true => format!("`{}` has a `{folder}` of its own, so nobody else sees the sockets in it", service.name),
+        false => format!("`{}` sees nothing of `{}`, where the socket is", service.name, setting.value),
+    };
     let finding = findings.error(setting.span, message);
     finding.note(end.place, format!("{} here: it looks for `{path}`", words::refusal(site, hop)));
     finding.note(site.listener(id).place, words::listens(site, id));

@@ -56,6 +56,10 @@ fn check_folders(site: &Site, findings: &mut Findings) {
                     Some(service) => format!("add `RuntimeDirectory={name}` to `{}`", service.name),
                     None => format!("let it be made at each boot: `d {folder} 0755` in a file of `/etc/tmpfiles.d`"),
                 }),
+            SocketFolderWhy::ReadOnly { setting } => findings
+                .error(listener.place, format!("no socket can be made in `{folder}`: `{}`", setting.value))
+                .note(setting.span, "keeps the program from writing there")
+                .help(format!("add `ReadWritePaths={folder}`, or let it listen in a folder of `RuntimeDirectory=`")),
             SocketFolderWhy::NotWritable { user } => findings
                 .error(listener.place, format!("`{user}` may not make a socket in `{folder}`, which belongs to root"))
                 .note(user.span, format!("it is started as `{user}`"))

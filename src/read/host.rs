@@ -13,10 +13,12 @@ mod quiet;
 mod server;
 mod service;
 mod sockets;
+mod starters;
 mod sysctl;
 mod units;
 mod users;
 mod vassals;
+mod walls;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -318,6 +318,8 @@ pub struct Service {
     pub user: Option<Spanned<String>>,
     /// Its `/tmp` is not that of the machine: the setting, and a name that is the same for all that share one.
     pub own_tmp: Option<Spanned<String>>,
+    /// Folders of which it sees nothing, each at the setting that says so.
+    pub hidden: Vec<Spanned<String>>,
     /// What it is started after, and what it asks for: names of units.
     pub after: Vec<Spanned<String>>,
     pub wants: Vec<Spanned<String>>,
@@ -335,6 +337,8 @@ pub struct Service {
     pub not_at_boot: Option<NotAtBoot>,
     /// What it is started after does not wait until the network is up: that setting, or its start command.
     pub before_network: Option<Span>,
+    /// The same where the machine has its addresses only then.
+    pub before_addresses: Option<Span>,
 }
 
 /// Why nothing starts a service at boot.

@@ -45,7 +45,7 @@ impl Missing {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Place {
     Own(MachineId, String),
-    /// Below a `/tmp` that only some services of the machine see; the name they share it under.
+    /// Below a folder, such as `/tmp`, that only some services of the machine see; the name they share it under.
     Tmp(MachineId, String, String),
     Volume(String, String),
     Host(String),
@@ -125,7 +125,9 @@ pub fn reach(site: &Site, sockets: &Sockets, hop: &Hop, path: &Spanned<String>) 
     let missing = |why, certainty| Reach::Socket(Missing { why, certainty });
     let elsewhere = sockets.by_path.get(&wanted).into_iter().flatten().copied();
     let same_path = elsewhere.into_iter().find(|id| match id.machine == home_id {
-        true => is_tmp(&wanted) && home.kind == Kind::Host,
+        true => {
+            home.kind == Kind::Host && (is_tmp(&wanted) || home.services.iter().any(|it| hides(it, &wanted).is_some()))
+        }
         false => site.machine(id.machine).project == home.project,
     });
     if let Some(listener) = same_path {
@@ -269,6 +271,11 @@ pub fn is_tmp(path: &str) -> bool {
     under(path, "/tmp").is_some() || under(path, "/var/tmp").is_some()
 }
 
+/// What keeps a service from seeing a path at all.
+pub fn hides<'s>(service: &'s Service, path: &str) -> Option<&'s Spanned<String>> {
+    service.hidden.iter().find(|folder| under(path, &folder.value).is_some())
+}
+
 /// The mount that a path of the machine lies in.
 pub fn covering<'m>(machine: &'m Machine, path: &str) -> Option<&'m Mount> {
     let mounts = machine.mounts.iter().filter(|mount| under(path, &normal(&mount.target)).is_some());
@@ -281,6 +288,9 @@ fn locate(id: MachineId, machine: &Machine, path: &str, service: Option<&Service
         return Place::Tmp(id, own.value.clone(), path.to_owned());
     }
     let path = machine.real_paths.get(path).map_or(path, String::as_str);
+    if let Some(service) = service.filter(|service| hides(service, path).is_some()) {
+        return Place::Tmp(id, service.name.clone(), path.to_owned());
+    }
     let mount = covering(machine, path);
     let Some((mount, rest)) = mount.and_then(|mount| Some((mount, under(path, &normal(&mount.target))?))) else {
         // Containers run on the first machine; other servers have files of their own.

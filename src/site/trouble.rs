@@ -51,6 +51,8 @@ pub enum EmptyEffect {
     Refused { message: String },
     /// A file of variables that a service needs is not there.
     FileMissing { path: String, template: Option<String> },
+    /// A file of variables is not there, so a service of a server is not started.
+    FileOfService { path: String, service: String },
     /// The program looks for a file of variables in its working directory, and the file lies elsewhere.
     FileElsewhere { program: String, wanted: String },
     /// The program refuses to start without it.
@@ -143,6 +145,8 @@ pub struct SocketFolder {
 pub enum SocketFolderWhy {
     /// It is empty after a boot, and nothing makes this folder again.
     Vanishes,
+    /// The setting that keeps the program from writing there.
+    ReadOnly { setting: Spanned<String> },
     /// It belongs to root, and the program is started as another user.
     NotWritable { user: Spanned<String> },
 }

@@ -1,18 +1,11 @@
 //! What happens at boot: which services nothing starts, and which are started before the network is up.
 
-use std::collections::BTreeSet;
-
-use crate::read::host::folders;
 use crate::read::host::inventory::{ADMINISTRATOR, Inventory, links};
 use crate::read::host::server::Server;
+use crate::read::host::starters::Starters;
 use crate::read::host::units::{self, Unit};
 use crate::site::machine::NotAtBoot;
-use crate::source::{Span, Text};
-
-/// Where else somebody may start a service.
-const SCRIPTS: [&str; 4] = ["/etc/rc.local", "/etc/rc.d/rc.local", "/etc/crontab", "/etc/fstab"];
-const FOLDERS_OF_SCRIPTS: [&str; 6] =
-    ["/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron", "/etc/init.d", "/etc/local.d", "/etc/monit/conf.d"];
+use crate::source::Span;
 
 /// The unit was written on this server: a file in the administrator's folder, and no link to that of a package.
 pub fn is_own(server: &Server<'_>, unit: &Unit) -> bool {
@@ -24,8 +17,26 @@ pub fn is_own(server: &Server<'_>, unit: &Unit) -> bool {
     })
 }
 
+/// Something gives the machine its addresses while other services are started already: NetworkManager, systemd-networkd,
+/// netplan; and no setting of the kernel lets a program listen on an address that is not there yet.
+pub fn has_late_addresses(server: &Server<'_>) -> bool {
+    let links = links(server);
+    let is_linked = |name: &str| links.contains(name);
+    let is_late = is_linked("NetworkManager.service")
+        || is_linked("systemd-networkd.service")
+        || server.list("/etc/netplan").names.iter().any(|name| name.ends_with(".yaml"));
+    let settings = server.list("/etc/sysctl.d").names.into_iter().map(|name| format!("/etc/sysctl.d/{name}"));
+    let allows = |path: String| server.text(&path).is_some_and(|text| text.as_str().contains("ip_nonlocal_bind"));
+    is_late && !settings.chain(["/etc/sysctl.conf".to_owned()]).any(allows)
+}
+
 /// Finds the services of people's own that nothing starts at boot. Only where the files show that others are started.
 pub fn judge(server: &Server<'_>, inventory: &mut Inventory) {
+    if inventory.running.iter().any(|running| running.service.before_network.is_some()) && has_late_addresses(server) {
+        for running in &mut inventory.running {
+            running.service.before_addresses = running.service.before_network;
+        }
+    }
     let links = links(server);
     let is_linked_own =
         inventory.running.iter().any(|running| running.service.is_own && running.service.enabled == Some(true));
@@ -72,73 +83,6 @@ fn is_of_pm2(name: &str) -> bool {
     name.starts_with("pm2 app ")
 }
 
-/// The files that may start something by its name.
-pub struct Starters {
-    texts: Vec<(String, Text)>,
-    names: BTreeSet<String>,
-}
-
-impl Starters {
-    pub fn of(server: &Server<'_>) -> Starters {
-        let mut starters = Starters { texts: Vec::new(), names: BTreeSet::new() };
-        for name in server.list(ADMINISTRATOR).names {
-            let folder = format!("{ADMINISTRATOR}/{name}");
-            if name.ends_with(".d") {
-                for file in server.list(&folder).names {
-                    starters.add(server, &format!("{folder}/{file}"), name.trim_end_matches(".d"));
-                }
-            }
-            starters.add(server, &folder, &name);
-        }
-        for folder in FOLDERS_OF_SCRIPTS {
-            for name in server.list(folder).names {
-                starters.add(server, &format!("{folder}/{name}"), &name);
-                starters.names.insert(name);
-            }
-        }
-        for path in SCRIPTS {
-            starters.add(server, path, path);
-        }
-        starters.names.extend(links(server));
-        starters
-    }
-
-    fn add(&mut self, server: &Server<'_>, path: &str, name: &str) {
-        if let Some(text) = server.text(path) {
-            self.texts.push((name.to_owned(), text));
-        }
-    }
-
-    /// Something may make this folder, `/run/…`.
-    pub fn make(&self, folder: &str) -> bool {
-        // `/var/run` ends in it as well.
-        self.texts.iter().any(|(_, text)| text.as_str().contains(folder) && folders::may_make(text.as_str()))
-    }
-
-    /// Something else than the unit itself asks for it, or a timer, path or script is called like it.
-    fn mention(&self, unit: &str) -> bool {
-        let stem = unit.split(['.', '@']).next().unwrap_or(unit);
-        let whole = [format!("{stem}.service"), format!("{stem}@")];
-        let is_called_so = |name: &str| name.split(['.', '@', '-']).next() == Some(stem);
-        let asks = |line: &str| {
-            whole.iter().any(|name| line.contains(name))
-                || (STARTING.iter().any(|it| line.contains(it)) && line.contains(stem))
-        };
-        self.names.iter().any(|name| is_called_so(name))
-            || self.texts.iter().any(|(name, text)| {
-                let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
-                match kind {
-                    "service" if is_called_so(name) => false,
-                    "timer" | "path" | "target" if is_called_so(name) => true,
-                    _ => text.as_str().lines().any(asks),
-                }
-            })
-    }
-}
-
-/// Words of a line that starts a service.
-const STARTING: [&str; 6] = ["systemctl", "service ", "pm2", "init.d", "start", "/bin/"];
-
 /// Waits for the network in a start command of its own.
 const WAITING: [&str; 9] =
     ["sleep", "until", "while", "ping", "nslookup", "getent", "dig ", "wait-online", "nm-online"];
@@ -177,38 +121,4 @@ fn waits_for_network(server: &Server<'_>, unit: &Unit, depth: usize) -> bool {
                 && units::load(&server.files, &find, &name.value)
                     .is_some_and(|other| waits_for_network(server, &other, depth - 1))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Starters;
-    use crate::source::{Sources, Text};
-
-    fn starters(files: &[(&str, &str)]) -> Starters {
-        let mut sources = Sources::default();
-        let text = |sources: &mut Sources, name: &str, text: &str| -> Text {
-            let file = sources.add(name, text);
-            sources.text(file)
-        };
-        let texts = files.iter().map(|(name, content)| ((*name).to_owned(), text(&mut sources, name, content)));
-        Starters { texts: texts.collect(), names: Default::default() }
-    }
-
-    #[test]
-    fn who_asks_for_a_service() {
-        let asked = |name: &str, text: &str| starters(&[(name, text)]).mention("inn.service");
-        assert!(asked("site.target", "Wants=inn.service"));
-        assert!(asked("rc.local", "systemctl start inn"));
-        assert!(asked("inn.timer", "[Timer]"));
-        assert!(!asked("inn.service", "ExecStart=/bin/inn start"));
-        assert!(!asked("oak.service", "Description=not for the inn"));
-        assert!(starters(&[("run.service", "ExecStart=/usr/bin/pm2 resurrect")]).mention("pm2"));
-    }
-
-    #[test]
-    fn who_makes_a_folder() {
-        let made = |text: &str| starters(&[("dirs.service", text)]).make("/run/inn");
-        assert!(made("ExecStart=/bin/mkdir -p /var/run/inn"));
-        assert!(!made("ExecStart=/bin/mkdir -p /run/oak") && !made("PIDFile=/run/inn/pid"));
-    }
 }

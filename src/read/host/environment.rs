@@ -18,11 +18,13 @@ pub struct Environment {
     variables: BTreeMap<String, Lookup>,
     /// A file of variables is not in the tree, so others may be set.
     is_open: bool,
+    /// Files that have to be there and are not, where the whole system is in the tree.
+    pub missing: Vec<Text>,
 }
 
 impl Environment {
     pub fn of(server: &Server<'_>, unit: &Unit) -> Environment {
-        let mut environment = Environment { variables: BTreeMap::new(), is_open: false };
+        let mut environment = Environment { variables: BTreeMap::new(), is_open: false, missing: Vec::new() };
         if let Some(home) = home(server, unit) {
             environment.variables.insert("HOME".to_owned(), Lookup::Value(Text::fixed(&home, unit.place)));
         }
@@ -66,6 +68,10 @@ impl Environment {
                 }
                 // What is no part of a repository may well be on the server.
                 Found::Absent if optional && server.is_whole => {}
+                Found::Absent if is_certain(server, &path) && path == written.as_str() => {
+                    self.missing.push(written.clone());
+                    self.open();
+                }
                 _ => self.open(),
             }
         }
@@ -98,4 +104,11 @@ fn home(server: &Server<'_>, unit: &Unit) -> Option<String> {
     });
     let usual = format!("/home/{}", user.as_str());
     written.or_else(|| matches!(server.find(&usual), Found::Directory).then_some(usual))
+}
+
+/// The folder of the file is there, and is no place for what is made while the system runs: so nobody has the file.
+fn is_certain(server: &Server<'_>, path: &str) -> bool {
+    let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) else { return false };
+    let is_made_later = ["/run", "/tmp", "/var"].iter().any(|made| folder.starts_with(made));
+    server.is_whole && !is_made_later && matches!(server.find(folder), Found::Directory)
 }

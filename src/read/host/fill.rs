@@ -14,6 +14,7 @@ use crate::site::proxy::{Hop, Host, Target, To};
 use crate::site::reach::understands;
 use crate::site::sockets::normal;
 use crate::site::trouble::{EmptyEffect, EmptyVariable, SocketFolder, Trouble};
+use crate::source::Text;
 
 /// Where something listens, or is asked: a port of the machine itself, or a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +72,9 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
                     idle.0.push(listeners.map(|listener| listener.protocol).collect());
                 }
             }
+        }
+        if running.service.asked && running.service.enabled != Some(false) {
+            site.troubles.extend(running.missing_files.iter().map(|file| missing_file(&running.service.name, file)));
         }
         open = open.or_else(|| running.open.clone());
         known.extend(addresses);
@@ -162,6 +166,17 @@ fn hidden_variables(
             running.backends.clear();
         }
     }
+}
+
+fn missing_file(service: &str, file: &Text) -> Trouble {
+    let path = file.as_str().to_owned();
+    Trouble::EmptyVariable(EmptyVariable {
+        name: String::new(),
+        place: file.whole(),
+        effect: EmptyEffect::FileOfService { path, service: service.to_owned() },
+        given: Vec::new(),
+        certain: true,
+    })
 }
 
 fn address(listener: &Listener) -> Address {

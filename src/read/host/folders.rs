@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::read::app::paths::absolute;
-use crate::read::host::boot::Starters;
 use crate::read::host::server::Server;
 use crate::read::host::service::Running;
+use crate::read::host::starters::{Starters, with_those_above};
 use crate::site::listener::Endpoint;
 use crate::site::machine::Folder;
 use crate::site::sockets::normal;
@@ -103,16 +103,15 @@ pub struct Unmade {
 /// The sockets below /run in a folder that nothing makes.
 pub fn unmade(server: &Server<'_>, services: &[Running], known: &Known) -> Vec<Unmade> {
     let by_services = services.iter().flat_map(|it| &it.folders).map(|folder| &folder.path);
-    let made: Vec<&String> = known.made.iter().chain(by_services).collect();
-    let is_made = |folder: &str| {
-        made.iter().any(|path| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
-    };
+    // Whoever makes a folder makes those above it.
+    let made: BTreeSet<&str> = known.made.iter().chain(by_services).flat_map(|path| with_those_above(path)).collect();
     let knows_pools = server.below("etc/php").is_some() || server.below("etc/php-fpm.d").is_some();
     let mut starters = None;
     let mut found = Vec::new();
     for (service, running) in services.iter().enumerate() {
-        let is_judged = running.service.is_own || (running.has_pools && knows_pools);
-        if !is_judged || running.service.is_woken || running.makes_folders {
+        let is_list = ["supervisor", "uwsgi app"].iter().any(|list| running.service.name.starts_with(list));
+        let is_judged = running.service.is_own || is_list || (running.has_pools && knows_pools);
+        if !is_judged || running.service.is_woken {
             continue;
         }
         for (listener, bound) in running.listeners.iter().enumerate() {
@@ -120,18 +119,28 @@ pub fn unmade(server: &Server<'_>, services: &[Running], known: &Known) -> Vec<U
             let path = normal(path);
             let Some((folder, _)) = path.rsplit_once('/') else { continue };
             let user = running.service.user.as_ref().filter(|user| !matches!(user.value.as_str(), "root" | "0"));
+            if let Some(setting) = running.walls.closes(folder).filter(|_| running.service.is_own) {
+                let why = SocketFolderWhy::ReadOnly { setting };
+                found.push(Unmade { service, listener, folder: folder.to_owned(), why });
+                continue;
+            }
             let why = match (folder, user) {
-                ("/run", Some(user)) if running.service.is_own && !running.has_pools => {
+                ("/run", Some(user)) if running.service.is_own && !running.has_pools && !running.makes_folders => {
                     SocketFolderWhy::NotWritable { user: user.clone() }
                 }
                 ("/run", _) => continue,
+                _ if running.makes_folders => continue,
                 _ => SocketFolderWhy::Vanishes,
             };
             let Some(below) = folder.strip_prefix("/run") else { continue };
             let name = below.trim_start_matches('/').split('/').next().unwrap_or_default();
             if why == SocketFolderWhy::Vanishes {
                 let starters = starters.get_or_insert_with(|| Starters::of(server));
-                if !below.starts_with('/') || OF_PACKAGES.contains(&name) || is_made(folder) || starters.make(folder) {
+                if !below.starts_with('/')
+                    || OF_PACKAGES.contains(&name)
+                    || made.contains(folder)
+                    || starters.make(folder)
+                {
                     continue;
                 }
             }

@@ -1,12 +1,14 @@
 //! What packages start by themselves when the tree holds no unit of theirs: php-fpm, uwsgi, supervisor, other web servers;
 //! and the old ways to start something at boot.
 
+use crate::read::host::folders;
 use crate::read::host::inventory::{Inventory, is_php_fpm};
 use crate::read::host::quiet;
 use crate::read::host::server::Server;
 use crate::read::host::service::{self, Running, run_command};
 use crate::read::host::units;
 use crate::read::host::vassals::ENDINGS;
+use crate::read::host::walls::Walls;
 use crate::read::process::Start;
 use crate::read::process::access::Identity;
 use crate::read::process::web_server;
@@ -33,6 +35,7 @@ pub fn unseen(name: &str, place: Span) -> Running {
         restart: None,
         user: None,
         own_tmp: None,
+        hidden: Vec::new(),
         after: Vec::new(),
         wants: Vec::new(),
         open_files: None,
@@ -42,6 +45,7 @@ pub fn unseen(name: &str, place: Span) -> Running {
         is_woken: false,
         not_at_boot: None,
         before_network: None,
+        before_addresses: None,
     };
     Running {
         service,
@@ -51,6 +55,8 @@ pub fn unseen(name: &str, place: Span) -> Running {
         open: None,
         hidden: Vec::new(),
         directory_place: None,
+        missing_files: Vec::new(),
+        walls: Walls::default(),
         makes_folders: false,
         has_pools: false,
         backends: Vec::new(),
@@ -64,7 +70,9 @@ pub fn run(server: &Server<'_>, running: &mut Running, words: &[&str], directory
     let place = running.service.place;
     let words = words.iter().map(|word| Text::fixed(word, place)).collect();
     let variable = |_: &str| Lookup::Unset;
+    let before = server.count_opened();
     run_command(server, &Start::Exec(words), directory, &variable, identity, running);
+    running.makes_folders |= server.any_opened_since(before, folders::may_make);
 }
 
 /// Main files of php-fpm: Debian has one for each version, Alpine as well, RHEL has one; panels and collections have

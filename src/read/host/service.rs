@@ -10,6 +10,7 @@ use crate::read::host::server::Server;
 use crate::read::host::sockets::Socket;
 use crate::read::host::units::Unit;
 use crate::read::host::vassals::{self, Vassals};
+use crate::read::host::walls::{self, Walls};
 use crate::read::host::words;
 use crate::read::process::access::{self, Identity};
 use crate::read::process::{self, Process, Start};
@@ -34,6 +35,10 @@ pub struct Running {
     pub hidden: Vec<dotenv::Hidden>,
     /// What names the folder that it is started in.
     pub directory_place: Option<Span>,
+    /// Files of variables without which it is not started.
+    pub missing_files: Vec<Text>,
+    /// What it may not write to.
+    pub walls: Walls,
     /// It may make the folders of its sockets itself.
     pub makes_folders: bool,
     /// It runs pools of php-fpm.
@@ -94,6 +99,7 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
             restart: unit.value("Service", "Restart").map(|restart| restart.spanned()),
             user: unit.value("Service", "User").map(|user| user.spanned()),
             own_tmp: own_tmp(unit),
+            hidden: walls::hidden(unit),
             after: unit.names("Unit", "After"),
             wants: [unit.names("Unit", "Wants"), unit.names("Unit", "Requires"), unit.names("Unit", "BindsTo")]
                 .concat(),
@@ -104,6 +110,7 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
             is_woken: socket.is_some(),
             not_at_boot: None,
             before_network: boot::before_network(server, unit, place),
+            before_addresses: None,
         },
         listeners: Vec::new(),
         nginx: Vec::new(),
@@ -111,6 +118,8 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
         open: None,
         hidden: Vec::new(),
         directory_place: unit.value("Service", "WorkingDirectory").map(|folder| folder.whole()),
+        missing_files: Vec::new(),
+        walls: Walls::of(unit),
         makes_folders: starts_scripts(unit),
         has_pools: false,
         backends: Vec::new(),
@@ -127,6 +136,10 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
     }
     let before = server.count_opened();
     let environment = Environment::of(server, unit);
+    // What runs before may write the files.
+    if unit.values("Service", "ExecStartPre").is_empty() {
+        running.missing_files.clone_from(&environment.missing);
+    }
     for start in &starts {
         follow(server, unit, &environment, &identity, start, &mut running);
     }
