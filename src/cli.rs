@@ -50,7 +50,7 @@ struct CheckArguments {
     /// This folder is the `/` of a server: absolute links and paths lead into it, and nothing outside is read
     #[arg(long, value_name = "DIR", conflicts_with = "paths")]
     root: Option<PathBuf>,
-    /// What `ss -ltnp`, `ss -lxp` or `netstat -ltnp` printed on the server: what listens there; may be given several times
+    /// What `ss -ltnp`, `ss -lxp` or `netstat -ltnp` printed on the server (the first one, where a folder holds several): what listens there; may be given several times
     #[arg(long, value_name = "FILE")]
     listening: Vec<PathBuf>,
     /// Ask the kernel of this machine what listens; with --root / only

@@ -55,6 +55,16 @@ pub struct SiteCoverage {
     pub whole: Span,
 }
 
+/// A machine on which something listens, and how far that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineCoverage {
+    /// "the host", "service `web`".
+    pub name: String,
+    pub listeners: usize,
+    /// Why there may be others; `None`: these are all.
+    pub open: Option<String>,
+}
+
 /// Something that accepts connections, and why that is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerCoverage {

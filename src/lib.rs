@@ -28,7 +28,9 @@ pub mod source;
 pub mod syntax;
 pub mod understood;
 
-use crate::coverage::{FileCoverage, LeftOut, ListenerCoverage, ProxyCoverage, RouteCoverage, SiteCoverage};
+use crate::coverage::{
+    FileCoverage, LeftOut, ListenerCoverage, MachineCoverage, ProxyCoverage, RouteCoverage, SiteCoverage,
+};
 use crate::finding::Finding;
 use crate::side_by_side::side_by_side;
 use crate::site::reach;
@@ -43,6 +45,9 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     pub proxies: Vec<ProxyCoverage>,
     pub sites: Vec<SiteCoverage>,
+    pub machines: Vec<MachineCoverage>,
+    /// What stands between the machines of a server: "ufw", "SELinux".
+    pub guards: Vec<String>,
     pub listeners: Vec<ListenerCoverage>,
     pub routes: Vec<RouteCoverage>,
     pub files: Vec<FileCoverage>,
@@ -69,6 +74,8 @@ pub fn audit(sources: &Sources) -> Outcome {
         findings: side_by_side(rules::ALL, few, |rule| rule.run(site)).into_iter().flatten().collect(),
         proxies: understood::proxies(site),
         sites: understood::sites(site),
+        machines: understood::machines(site),
+        guards: understood::guards(site),
         listeners: understood::listeners(site),
         routes: understood::routes(site),
         files: reading.files,

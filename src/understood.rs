@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::coverage::{ListenerCoverage, ProxyCoverage, RouteCoverage, SiteCoverage};
+use crate::coverage::{ListenerCoverage, MachineCoverage, ProxyCoverage, RouteCoverage, SiteCoverage};
 use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint};
@@ -41,6 +41,25 @@ pub fn sites(site: &Site) -> Vec<SiteCoverage> {
         }
     });
     sites.collect()
+}
+
+/// The machines, without a host of which nothing is known.
+pub fn machines(site: &Site) -> Vec<MachineCoverage> {
+    let known = site.machines.iter().filter(|it| it.kind == Kind::Container || !it.listening.listeners.is_empty());
+    let machines = known.map(|machine| MachineCoverage {
+        name: machine_name(machine),
+        listeners: machine.listening.listeners.len(),
+        open: machine.listening.open.clone(),
+    });
+    machines.collect()
+}
+
+/// What stands between the machines of a server: "ufw", "SELinux".
+pub fn guards(site: &Site) -> Vec<String> {
+    let firewalls = site.firewalls.iter().filter(|firewall| firewall.certain).map(|firewall| firewall.tool.clone());
+    let mut guards: Vec<String> = firewalls.chain(site.confinement.as_ref().map(|_| "SELinux".to_owned())).collect();
+    guards.dedup();
+    guards
 }
 
 /// Every listener of every machine, in the order of [`listener_numbers`].

@@ -347,6 +347,17 @@ fn an_audit_says_what_the_machine_is_and_hides_nothing() {
 }
 
 #[test]
+fn an_audit_says_what_it_does_not_know() {
+    let project = PROJECT.replace("image: nginx:1.27\n", "image: shop.test/own\n");
+    let folder = Folder::new(&[("compose.yaml", &project), ("shop.conf", SHOP)]);
+    let audited = folder.run(&["audit"]).out;
+    assert!(
+        audited.contains("listeners found: 1 on service `proxy`\n  there may be more on service `web`: "),
+        "{audited}"
+    );
+}
+
+#[test]
 fn what_was_understood_can_be_listed() {
     let folder = Folder::new(&[("compose.yaml", PROJECT), ("shop.conf", SHOP)]);
     let lists = folder.run(&["audit", "--list-listeners", "--list-routes"]);

@@ -93,6 +93,9 @@ pub fn read(sources: &Sources) -> Reading {
             coverage.add(sources, file, "firewall");
         }
     }
+    if let Some(confinement) = &site.confinement {
+        coverage.add(sources, confinement.place.file, "selinux");
+    }
     nginx_trees.extend(stand_alone::read(&mut site, &trees, &candidates));
     for file in trees.used() {
         if let Some(language) = trees.foreign(file) {

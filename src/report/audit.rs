@@ -8,6 +8,9 @@ use super::{Checked, Place, in_order, number, printable, summary};
 use crate::coverage::{ProxyCoverage, Read};
 use crate::source::{FileId, Span};
 
+/// So many machines are named whose listeners are not all known.
+const MACHINES: usize = 8;
+
 pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Result<()> {
     for checked in checked {
         header(out, checked)?;
@@ -71,14 +74,21 @@ fn header(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
             },
         )?;
     }
-    let mut machines: BTreeMap<&str, usize> = BTreeMap::new();
-    for listener in &outcome.listeners {
-        *machines.entry(&listener.machine).or_insert(0) += 1;
-    }
+    let counted = outcome.machines.iter().filter(|machine| machine.listeners > 0);
     let found: Vec<String> =
-        machines.iter().map(|(machine, count)| format!("{count} on {}", printable(machine))).collect();
+        counted.map(|machine| format!("{} on {}", machine.listeners, printable(&machine.name))).collect();
     let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
     writeln!(out, "listeners found: {found}")?;
+    let open: Vec<_> = outcome.machines.iter().filter_map(|it| Some((&it.name, it.open.as_ref()?))).collect();
+    for (name, why) in open.iter().take(MACHINES) {
+        writeln!(out, "  there may be more on {}: {}", printable(name), printable(why))?;
+    }
+    if let Some(further) = open.len().checked_sub(MACHINES).filter(|further| *further > 0) {
+        writeln!(out, "  and so on {}", number(further, "other machine", "other machines"))?;
+    }
+    if !outcome.guards.is_empty() {
+        writeln!(out, "firewalls and policies: {}", outcome.guards.join(", "))?;
+    }
     let unread = outcome.files.iter().filter(|file| matches!(file.read, Read::No(_))).count();
     let partly = outcome.files.iter().filter(|file| matches!(file.read, Read::Partly(_))).count();
     writeln!(out, "files: {} read, {partly} in part, {unread} not", outcome.files.len() - unread - partly)?;
