@@ -1,25 +1,26 @@
 //! So little is worked on at a time that one slow request holds up all others.
 
+use std::collections::HashMap;
+
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::name;
 use crate::site::Site;
 use crate::site::backend::{Backend, Queue};
+use crate::site::listener::Endpoint;
 use crate::site::machine::{Kind, MachineId};
 use crate::site::proxy::{Hop, ProxyId};
 use crate::site::reach::{End, Reach};
+use crate::source::Spanned;
 
 pub const RULE: Rule = Rule { id: "capacity/workers", doc: include_str!("workers.md"), check };
 
 fn check(site: &Site, findings: &mut Findings) {
-    let (backends, servers) = (site.backends_by_listener(), site.servers_by_address());
+    let (backends, queues) = (site.backends_by_listener(), queues_of_proxies(site));
     for (end, hop) in site.ends() {
         let Reach::Delivered(id) = end.reach else { continue };
-        let endpoint = &site.listener(id).endpoint;
-        let of_proxies = servers.get(&(id.machine, endpoint)).into_iter().flatten();
-        let listens = of_proxies.flat_map(|server| &site.servers[*server].listens);
-        for length in listens.filter(|listen| listen.endpoint == *endpoint).filter_map(|listen| listen.queue) {
-            let queue = Queue { length, setting: "backlog".to_owned(), or_nothing: false };
+        if let Some(length) = queues.get(&(id.machine, &site.listener(id).endpoint)) {
+            let queue = Queue { length: *length, setting: "backlog".to_owned(), or_nothing: false };
             waiting(site, id.machine, &queue, "it", findings);
         }
         let Some(backend) = backends.get(&id) else { continue };
@@ -31,6 +32,20 @@ fn check(site: &Site, findings: &mut Findings) {
     for number in 0..site.proxies.len() {
         open_files(site, ProxyId(number), findings);
     }
+}
+
+/// What proxies ask the system to let wait on each address.
+fn queues_of_proxies(site: &Site) -> HashMap<(MachineId, &Endpoint), Spanned<u64>> {
+    let mut queues = HashMap::new();
+    for server in &site.servers {
+        let Some(machine) = site.proxy(server.proxy).machine else { continue };
+        for listen in &server.listens {
+            if let Some(length) = listen.queue {
+                queues.insert((machine, &listen.endpoint), length);
+            }
+        }
+    }
+    queues
 }
 
 fn one_at_a_time(site: &Site, (end, hop): (&End, &Hop), backend: &Backend, findings: &mut Findings) {

@@ -18,6 +18,8 @@ const MANY: usize = 64;
 pub struct SecondProxies<'s> {
     site: &'s Site,
     servers: HashMap<(MachineId, &'s Endpoint), Vec<usize>>,
+    /// The shortest wait for what is taken in on an address.
+    shortest: HashMap<(MachineId, &'s Endpoint), &'s Wait>,
     hops: HashMap<usize, Vec<&'s Hop>>,
     routes: HashMap<usize, Vec<&'s RoutePath>>,
 }
@@ -36,22 +38,29 @@ impl<'s> SecondProxies<'s> {
                 routes.entry(server).or_default().push(&route.path);
             }
         }
-        SecondProxies { site, servers: site.servers_by_address(), hops, routes }
+        let servers = site.servers_by_address();
+        let mut shortest = HashMap::new();
+        for (address, numbers) in &servers {
+            let waits = numbers.iter().filter_map(|server| hops.get(server)).flatten();
+            let waits = waits.filter_map(|hop| hop.waits.read.as_ref());
+            if let Some(wait) = waits.min_by(|one, other| one.seconds.total_cmp(&other.seconds)) {
+                shortest.insert(*address, wait);
+            }
+        }
+        SecondProxies { site, servers, shortest, hops, routes }
     }
 
     /// The longest wait that is written for a path which this hop sends there; where paths do not tell, the shortest of
     /// all waits.
     pub fn wait(&self, first: &Hop, id: ListenerId) -> Option<&'s Wait> {
-        let servers = self.servers.get(&(id.machine, &self.site.listener(id).endpoint))?;
+        let address = (id.machine, &self.site.listener(id).endpoint);
+        let servers = self.servers.get(&address)?;
         let longest = match servers[..] {
             // Which of several servers takes a request depends on the name that is asked for.
             [server] => self.longest(first, server),
             _ => None,
         };
-        let all = servers.iter().filter_map(|server| self.hops.get(server)).flatten();
-        let shortest =
-            all.filter_map(|hop| hop.waits.read.as_ref()).min_by(|one, other| one.seconds.total_cmp(&other.seconds));
-        longest.or(shortest)
+        longest.or(self.shortest.get(&address).copied())
     }
 
     fn longest(&self, first: &Hop, server: usize) -> Option<&'s Wait> {
