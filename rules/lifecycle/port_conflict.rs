@@ -10,6 +10,7 @@ use crate::site::listener::{Bind, Endpoint, Evidence};
 use crate::site::machine::{Attached, HostPort, Kind, Machine, MachineId, Published, Start};
 use crate::site::proxy::ProxyId;
 use crate::site::reach::{ListenerId, Reach};
+use crate::site::trouble::{PoolTrouble, PoolWhy, Trouble};
 use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "lifecycle/port-conflict", doc: include_str!("port_conflict.md"), check };
@@ -41,6 +42,15 @@ fn check(site: &Site, findings: &mut Findings) {
     }
     check_published(site, &by_port, findings);
     check_replicas(site, findings);
+    for trouble in &site.troubles {
+        let Trouble::Pool(PoolTrouble { pool, place, why: PoolWhy::SameListen { listen, other, there } }) = trouble
+        else {
+            continue;
+        };
+        let message = format!("php-fpm does not start: pools `{other}` and `{pool}` both listen on `{listen}`");
+        let finding = findings.error(*place, message).label("already used by another pool");
+        finding.note(*there, format!("pool `{other}` has it")).help("give each pool a socket of its own");
+    }
 }
 
 /// Who opens a listener; listeners of the same owner are its own business.

@@ -3,7 +3,7 @@
 use crate::finding::Findings;
 use crate::rules::{Rule, words};
 use crate::site::Site;
-use crate::site::trouble::{StartTrouble, StartWhy, Trouble, UnitTrouble, UnitWhy};
+use crate::site::trouble::{PoolTrouble, PoolWhy, StartTrouble, StartWhy, Trouble, UnitTrouble, UnitWhy};
 
 pub const RULE: Rule = Rule { id: "lifecycle/start-command", doc: include_str!("start_command.md"), check };
 
@@ -15,6 +15,31 @@ fn check(site: &Site, findings: &mut Findings) {
                 let message = format!("systemd refuses `{unit}`: `{program}` is no absolute path");
                 let finding = findings.warning(*place, message).label(format!("the program of `{setting}`"));
                 finding.help("write the whole path; `WorkingDirectory=` does not count here");
+            }
+            Trouble::Unit(UnitTrouble { unit, place, why: UnitWhy::NoShell { word } }) => {
+                let message = format!("systemd starts `{unit}` without a shell, and `{word}` takes one");
+                let finding = findings.warning(*place, message).label("taken for a program or an argument");
+                finding.help("use `WorkingDirectory=` and `Environment=`, or start `/bin/sh -c '…'`");
+            }
+            Trouble::Unit(UnitTrouble { unit, place, why: UnitWhy::UnknownUser { user, passwd } }) => {
+                let message = format!("systemd cannot start `{unit}` as `{user}`: there is no such user");
+                let finding = findings.warning(*place, message).label("unknown on this server");
+                finding.note(*passwd, "the users of the server").help("name a user that exists, or create it");
+            }
+            Trouble::Pool(PoolTrouble { pool, place, why: PoolWhy::Numbers { message, other } }) => {
+                let finding = findings.error(*place, format!("php-fpm does not start for pool `{pool}`: {message}"));
+                finding.label("then none of its sockets is there");
+                if let Some(other) = other {
+                    finding.note(*other, "the other number");
+                }
+                finding
+                    .help("`pm.min_spare_servers` ≤ `pm.start_servers` ≤ `pm.max_spare_servers` ≤ `pm.max_children`");
+            }
+            Trouble::Pool(PoolTrouble { pool, place, why: PoolWhy::UnknownUser { user, passwd } }) => {
+                let message =
+                    format!("php-fpm does not start: pool `{pool}` runs as `{user}`, and there is no such user");
+                let finding = findings.warning(*place, message).label("unknown on this server");
+                finding.note(*passwd, "the users of the server").help("name a user that exists, or create it");
             }
             _ => {}
         }

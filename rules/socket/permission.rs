@@ -66,6 +66,9 @@ fn add_socket(
 /// What opens the socket: the mode where the group fits or nobody is told apart, else the group.
 fn advice(listener: &Listener, barrier: &Barrier, ignored: bool) -> String {
     let user = &barrier.user;
+    if listener.access.as_ref().is_some_and(|access| access.admitted.is_some()) {
+        return format!("add `{user}` to the list");
+    }
     if ignored {
         return format!("set `Group={user}` in the unit, or let everybody connect (mode 0666)");
     }

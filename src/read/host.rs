@@ -9,6 +9,7 @@ mod inventory;
 mod modules;
 mod packaged;
 mod pm2;
+mod pools;
 mod quiet;
 mod server;
 mod service;
@@ -19,7 +20,7 @@ mod units;
 mod users;
 mod vassals;
 mod walls;
-mod words;
+pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -167,6 +168,7 @@ pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str, host: MachineId) -> 
     packaged::add(&server, &mut inventory);
     pm2::add(&server, &mut inventory);
     boot::judge(&server, &mut inventory);
+    pools::troubles(site, &server);
     let mut trees_read = proxies(site, trees, &server, host, &mut inventory);
     packaged::add_web_servers(&server, &mut inventory);
     fill::fill(site, &server, host, inventory);

@@ -57,6 +57,16 @@ pub fn barrier(site: &Site, proxy: ProxyId, id: ListenerId) -> Option<Barrier> {
 
 fn at_socket(person: &Person<'_>, access: &SocketAccess) -> Option<Barrier> {
     let mode = access.mode?;
+    if let Some(admitted) = &access.admitted {
+        let is_listed = admitted.users.iter().any(|user| user == person.user);
+        let may_be_listed = match &person.groups {
+            Some(groups) => admitted.groups.iter().any(|group| groups.contains(&group.as_str())),
+            None => !admitted.groups.is_empty(),
+        };
+        if is_listed || may_be_listed {
+            return None;
+        }
+    }
     let certainty = person.is_kept_out(access.owner.as_deref(), access.group.as_deref(), mode, 0o2)?;
     Some(Barrier {
         user: person.user.to_owned(),

@@ -113,8 +113,17 @@ pub struct SocketAccess {
     pub mode: Option<u32>,
     /// What decided them.
     pub place: Option<Span>,
+    /// The users and groups that a list lets in, whatever the mode says.
+    pub admitted: Option<Admitted>,
     /// Owner and group come from a setting that has no effect unless the process is started as root.
     pub needs_root: Option<Span>,
+}
+
+/// An access control list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admitted {
+    pub users: Vec<String>,
+    pub groups: Vec<String>,
 }
 
 /// The listeners of one process or machine.

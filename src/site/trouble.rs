@@ -20,6 +20,8 @@ pub enum Trouble {
     ModuleMissing(ModuleMissing),
     /// A unit says something that systemd does not follow.
     Unit(UnitTrouble),
+    /// php-fpm refuses its settings.
+    Pool(PoolTrouble),
     /// What a machine is told to start cannot work.
     Start(StartTrouble),
     /// The folder of a socket is not there when the program wants to make the socket.
@@ -165,6 +167,29 @@ pub enum UnitWhy {
     Misplaced { setting: String, section: String },
     /// The program is named relative to nothing.
     NotAbsolute { setting: String, program: String },
+    /// A word that only a shell understands, where no shell is started.
+    NoShell { word: String },
+    /// Nobody of this name is in /etc/passwd, which is there.
+    UnknownUser { user: String, passwd: Span },
+}
+
+/// Settings for which php-fpm does not start at all.
+#[derive(Clone, Debug)]
+pub struct PoolTrouble {
+    pub pool: String,
+    pub place: Span,
+    pub why: PoolWhy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PoolWhy {
+    /// A number of processes that does not fit the others: "`pm.start_servers` is more than `pm.max_spare_servers`"; the
+    /// other setting.
+    Numbers { message: String, other: Option<Span> },
+    /// Another pool of this name has the same `listen`, which stands there.
+    SameListen { listen: String, other: String, there: Span },
+    /// Nobody of this name is in /etc/passwd, which is there.
+    UnknownUser { user: String, passwd: Span },
 }
 
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::read::app::listening::{Address, bind_of, parse_address};
 use crate::read::app::paths::{self, absolute};
 use crate::read::glob;
 use crate::read::surroundings::{Found, Listing};
-use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol, SocketAccess};
+use crate::site::listener::{Admitted, Bind, Endpoint, Evidence, Listener, Listening, Protocol, SocketAccess};
 use crate::source::{Lookup, Span, Spanned, Text, TextBuilder};
 use crate::syntax::Problem;
 use crate::syntax::ini::{self, Style};
@@ -69,11 +69,16 @@ impl Pool {
     }
 
     /// Who may connect to the pool's socket. Without `listen.owner` and `listen.group` these are the master's, mode 0660;
-    /// with `listen.acl_users` or `listen.acl_groups` the lists decide instead, and nothing is said.
+    /// with `listen.acl_users` or `listen.acl_groups` the lists let others in, and owner and group are the master's.
     pub fn access(&self) -> SocketAccess {
         let lists = [self.get("listen.acl_users"), self.get("listen.acl_groups")];
         if let Some(list) = lists.into_iter().flatten().find(|list| !list.as_str().trim().is_empty()) {
-            return SocketAccess { place: Some(list.whole()), ..SocketAccess::default() };
+            let names = |key: &str| {
+                let list = self.get(key).map_or("", Text::as_str);
+                list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+            };
+            let admitted = Admitted { users: names("listen.acl_users"), groups: names("listen.acl_groups") };
+            return SocketAccess { place: Some(list.whole()), admitted: Some(admitted), ..SocketAccess::default() };
         }
         let text = |key: &str| self.get(key).map(|value| value.as_str().to_owned());
         let mode = self.get("listen.mode");
@@ -82,7 +87,13 @@ impl Pool {
             Some(mode) => u32::from_str_radix(mode.as_str().trim(), 8).ok(),
             None => Some(0o660),
         };
-        SocketAccess { owner: text("listen.owner"), group: text("listen.group"), mode: bits, place, needs_root: None }
+        SocketAccess {
+            owner: text("listen.owner"),
+            group: text("listen.group"),
+            mode: bits,
+            place,
+            ..SocketAccess::default()
+        }
     }
 }
 

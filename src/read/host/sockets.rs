@@ -93,6 +93,6 @@ fn access(unit: &Unit) -> SocketAccess {
             None => Some(0o666),
         },
         place: mode.or(group).or(user).map(|text| text.whole()),
-        needs_root: None,
+        ..SocketAccess::default()
     }
 }

@@ -39,10 +39,8 @@ pub fn complete(listener: &mut Listener, process: &Process, identity: &Identity)
     let Some(program) = process.program else { return };
     let is_pool = program.reader.as_deref() == Some("php-fpm");
     let Some(access) = listener.access.as_mut().filter(|_| is_pool || program.access.is_some()) else { return };
-    // Lists of users decide instead of the mode.
-    let has_lists = access.mode.is_none() && access.owner.is_none() && access.place.is_some();
-    if has_lists {
-        return;
+    if is_pool && access.admitted.is_some() {
+        access.mode = Some(0o660);
     }
     if identity.is_root() {
         access.needs_root = None;
