@@ -13,7 +13,7 @@ pub fn address(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Tcp { bind: Bind::Any | Bind::Unknown, port } => format!("port {port}"),
         Endpoint::Tcp { bind: Bind::Only(address), port } => SocketAddr::new(*address, *port).to_string(),
-        Endpoint::Tcp { bind: Bind::Localhost, port } => format!("localhost:{port}"),
+        Endpoint::Tcp { bind: Bind::Localhost | Bind::Loopbacks, port } => format!("localhost:{port}"),
         Endpoint::Unix { path } => format!("`{path}`"),
     }
 }

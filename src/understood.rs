@@ -137,7 +137,7 @@ fn address(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Unix { path } => format!("unix:{path}"),
         Endpoint::Tcp { bind: Bind::Any, port } => format!("*:{port}"),
-        Endpoint::Tcp { bind: Bind::Localhost, port } => format!("localhost:{port}"),
+        Endpoint::Tcp { bind: Bind::Localhost | Bind::Loopbacks, port } => format!("localhost:{port}"),
         Endpoint::Tcp { bind: Bind::Unknown, port } => format!("?:{port}"),
         Endpoint::Tcp { bind: Bind::Only(address), port } => std::net::SocketAddr::new(*address, *port).to_string(),
     }

@@ -135,7 +135,7 @@ fn bound(site: &Site, id: ListenerId) -> Option<Address> {
         Bind::Any => None,
         Bind::Only(address) if address == IpAddr::from([0, 0, 0, 0]) => None,
         Bind::Only(address) => Some(Address::Only(address)),
-        Bind::Localhost | Bind::Unknown => Some(Address::Unknown),
+        Bind::Localhost | Bind::Loopbacks | Bind::Unknown => Some(Address::Unknown),
     }
 }
 

@@ -42,7 +42,12 @@ fn add_socket(
     let listener = site.listener(id);
     let access = listener.access.as_ref();
     let place = access.and_then(|access| access.place).unwrap_or(listener.place);
-    let message = format!("`{user}` may not connect to `{path}`: it belongs to `{owner}:{group}` with mode {mode:04o}");
+    let belongs = format!("it belongs to `{owner}:{group}` with mode {mode:04o}");
+    let reason = match access.is_some_and(|access| access.admitted.is_some()) {
+        true => "its list does not name that user".to_owned(),
+        false => belongs,
+    };
+    let message = format!("`{user}` may not connect to `{path}`: {reason}");
     let finding = findings.add(level, place, message);
     finding.note(end.place, format!("{} here", words::refusal(site, hop)));
     if place != listener.place {

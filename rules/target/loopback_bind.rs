@@ -54,7 +54,7 @@ fn written_bind(listener: &Listener) -> Option<&'static str> {
     let Endpoint::Tcp { bind, .. } = &listener.endpoint else { return None };
     let text = match bind {
         Bind::Only(address) => address.to_string(),
-        Bind::Localhost => "localhost".to_owned(),
+        Bind::Localhost | Bind::Loopbacks => "localhost".to_owned(),
         Bind::Any | Bind::Unknown => return None,
     };
     (listener.evidence == Evidence::Binding && is_literal(listener.bind_place, &text)).then_some("0.0.0.0")

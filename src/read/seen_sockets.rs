@@ -146,7 +146,7 @@ fn is_same(said: &Endpoint, seen: &Endpoint) -> bool {
         (Endpoint::Tcp { port, bind }, Endpoint::Tcp { port: seen_port, bind: seen_bind }) => {
             let is_elsewhere = match (bind, seen_bind) {
                 (Bind::Only(said), Bind::Only(seen)) => said != seen,
-                (Bind::Localhost, Bind::Only(seen)) => !seen.is_loopback(),
+                (Bind::Localhost | Bind::Loopbacks, Bind::Only(seen)) => !seen.is_loopback(),
                 _ => false,
             };
             port == seen_port && !is_elsewhere

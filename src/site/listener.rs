@@ -49,6 +49,8 @@ pub enum Bind {
     Only(IpAddr),
     /// The name `localhost`; which of the two loopback addresses that is depends on the program and its machine.
     Localhost,
+    /// Both loopback addresses, which some programs make of the name `localhost`.
+    Loopbacks,
     /// It is not visible.
     Unknown,
 }
@@ -57,7 +59,7 @@ impl Bind {
     pub fn is_loopback(self) -> bool {
         match self {
             Bind::Only(address) => address.is_loopback(),
-            Bind::Localhost => true,
+            Bind::Localhost | Bind::Loopbacks => true,
             Bind::Any | Bind::Unknown => false,
         }
     }

@@ -921,7 +921,8 @@ fn accepts(bind: Bind, arrival: Arrival) -> Accepts {
         (Bind::Any, _) => Accepts::Yes,
         (Bind::Unknown, _) => Accepts::Unknown,
         (Bind::Only(address), Arrival::Network) if address.is_loopback() => Accepts::OnlyLoopback,
-        (Bind::Localhost, Arrival::Network) => Accepts::OnlyLoopback,
+        (Bind::Localhost | Bind::Loopbacks, Arrival::Network) => Accepts::OnlyLoopback,
+        (Bind::Loopbacks, Arrival::Loopback(_)) => Accepts::Yes,
         (Bind::Only(address), Arrival::Loopback(family)) if address.is_loopback() => match (address, family) {
             (_, Family::Both) | (IpAddr::V4(_), Family::V4) | (IpAddr::V6(_), Family::V6) => Accepts::Yes,
             _ => Accepts::OtherFamily(Certainty::Proven),

@@ -5,10 +5,8 @@ use crate::read::app::expression::{Call, Expression, Shape};
 use crate::read::app::listening::{Collected, Given, Site};
 use crate::read::app::program::Program;
 use crate::read::app::value::Value;
-use crate::site::listener::{Bind, Protocol};
+use crate::site::listener::{Bind, Endpoint, Protocol};
 use crate::source::Text;
-
-use std::net::{IpAddr, Ipv4Addr};
 
 pub fn collect(program: &Program, collected: &mut Collected) {
     for (at, expression) in
@@ -17,6 +15,14 @@ pub fn collect(program: &Program, collected: &mut Collected) {
         let Shape::Call(call) = &expression.shape else { continue };
         if program.reached(at) != Some(false) {
             one(program, collected, &expression, call, at);
+        }
+    }
+    // Kestrel binds both addresses of the name.
+    for listener in &mut collected.listeners {
+        if let Endpoint::Tcp { bind, .. } = &mut listener.endpoint
+            && *bind == Bind::Localhost
+        {
+            *bind = Bind::Loopbacks;
         }
     }
 }
@@ -39,10 +45,9 @@ fn one(program: &Program, collected: &mut Collected, expression: &Expression, ca
         }
         return;
     }
-    let loopback = Bind::Only(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let bind = match path.last() {
         Some(&"ListenAnyIP") => Bind::Any,
-        Some(&"ListenLocalhost") => loopback,
+        Some(&"ListenLocalhost") => Bind::Loopbacks,
         _ => return,
     };
     // A second argument sets TLS and protocols up.

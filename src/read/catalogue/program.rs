@@ -24,6 +24,8 @@ pub struct Program {
     pub config: Option<Config>,
     /// What names the folder that it changes to before it opens its sockets, so that their relative paths start there.
     pub directory: Vec<Mover>,
+    /// What it makes of the name `localhost`: `both` loopback addresses, or the one of `ipv4`.
+    pub localhost: Option<Localhost>,
     /// A variable that holds further arguments, weaker than those of the command line.
     pub arguments: Option<String>,
     /// Who may connect when the socket is a path.
@@ -57,6 +59,14 @@ pub struct Program {
     pub request_header: Option<Amount>,
     /// The headers of its answers are known to be large.
     pub large_headers: Vec<LargeHeaders>,
+}
+
+/// What a program listens on when it is told `localhost`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Localhost {
+    Both,
+    Ipv4,
 }
 
 /// Why the headers of a program's answers are large.

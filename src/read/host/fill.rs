@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::read::host::folders;
 use crate::read::host::inventory::Inventory;
+use crate::read::host::packaged;
 use crate::read::host::server::Server;
 use crate::read::host::service::Running;
 use crate::site::Site;
@@ -92,7 +93,10 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
     if !runs_apps {
         open.get_or_insert_with(|| "what else runs on the host is not visible".to_owned());
     }
-    let sealed = if is_partial { Vec::new() } else { sealed(&inventory.running) };
+    let sealed = match is_partial {
+        true => of_other_versions(server, asked.keys()),
+        false => sealed(&inventory.running),
+    };
     let real_paths = real_paths(server, asked.keys().chain(&known));
     let paths = asked.keys().chain(&known).filter_map(|address| match address {
         Address::Path(path) => Some(path.as_str()),
@@ -248,6 +252,26 @@ fn is_published(address: &Address, published: &[(u16, u16)]) -> bool {
         Address::Port(port) => published.iter().any(|(first, last)| first <= port && port <= last),
         Address::Path(_) => false,
     }
+}
+
+/// Sockets that carry the version of a php-fpm that is not started, where the tree shows which ones are.
+fn of_other_versions<'a>(server: &Server<'_>, asked: impl Iterator<Item = &'a Address>) -> Vec<String> {
+    let linked = packaged::linked_php_fpm(server);
+    let is_other = |path: &str| {
+        let version = php_version(path.strip_prefix("/run/php/").unwrap_or_default());
+        version.is_some_and(|version| !linked.iter().any(|unit| php_version(unit) == Some(version)))
+    };
+    let paths = asked.filter_map(|address| match address {
+        Address::Path(path) => Some(path),
+        Address::Port(_) => None,
+    });
+    paths.filter(|path| !linked.is_empty() && is_other(path)).cloned().collect()
+}
+
+/// `8.2` of `php8.2-fpm.sock`.
+fn php_version(name: &str) -> Option<&str> {
+    let (version, _) = name.strip_prefix("php")?.split_once("-fpm")?;
+    (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')).then_some(version)
 }
 
 /// The folders of php-fpm's packages, and those that systemd makes for one service alone, when these services are known

@@ -92,9 +92,8 @@ fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
     }));
     mains.push(("/etc/php-fpm.conf".to_owned(), "php-fpm".to_owned()));
     mains.retain(|(main, _)| server.text(main).is_some());
-    let shown: Vec<String> = mains.iter().map(|(_, name)| format!("{name}.service")).collect();
-    let is_linked = |unit: &String| inventory.names.contains(unit);
-    let linked: Vec<String> = shown.iter().filter(|unit| is_linked(unit)).cloned().collect();
+    let mut linked = linked_php_fpm(server);
+    linked.retain(|unit| mains.iter().any(|(_, name)| format!("{name}.service") == *unit));
     for (main, name) in mains {
         let Some(text) = server.text(&main) else { continue };
         let unit = format!("{name}.service");
@@ -120,6 +119,15 @@ fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
     }
 }
 
+/// The units of php-fpm that are started at boot, as the links of `systemctl enable` show. What the links lead to, the
+/// units of the packages, need not be in the tree.
+pub fn linked_php_fpm(server: &Server<'_>) -> Vec<String> {
+    let Some(folder) = server.below("etc/systemd/system/multi-user.target.wants") else { return Vec::new() };
+    let names = server.sources().below(&folder).filter_map(|(path, _)| path.strip_prefix(folder.as_str()));
+    let names = names.map(|name| name.trim_start_matches('/'));
+    names.filter(|name| is_php_fpm(name)).map(str::to_owned).collect()
+}
+
 const DEBIAN_UWSGI: &str = "/etc/uwsgi/apps-enabled";
 
 /// Debian's uwsgi runs one instance for each file in apps-enabled, as www-data and with a socket of its own choice unless
@@ -142,6 +150,9 @@ fn uwsgi(server: &Server<'_>, inventory: &mut Inventory) {
                 run(server, &mut running, &["uwsgi", &path], "/", &Identity::root());
                 if folder == DEBIAN_UWSGI {
                     with_defaults_of_debian(&mut running, &file);
+                } else {
+                    // They run as their emperor does.
+                    running.listeners.iter_mut().for_each(|listener| listener.access = None);
                 }
             }
             inventory.running.push(running);

@@ -1,6 +1,8 @@
 //! What the command, the variables and the files of one process give to the movers of its program.
 
-use crate::read::catalogue::program::{Amount, Config, Meaning, Mover, Program, Socket};
+use std::net::Ipv4Addr;
+
+use crate::read::catalogue::program::{Amount, Config, Localhost, Meaning, Mover, Program, Socket};
 use crate::read::process::address;
 use crate::read::process::flags::{Given, find, split};
 use crate::read::process::follow::absolute;
@@ -8,7 +10,7 @@ use crate::read::process::moved::{Moved, is_no};
 use crate::read::process::settings::{Loaded, Said, load};
 use crate::read::process::{Argument, Process};
 use crate::read::surroundings::{Found, Surroundings};
-use crate::site::listener::{Listening, SocketAccess};
+use crate::site::listener::{Bind, Listening, SocketAccess};
 use crate::source::{Lookup, Span, Spanned, Text};
 
 pub struct Judged<'p, 's, 'm> {
@@ -278,6 +280,15 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
             count += 1;
         }
         None
+    }
+
+    /// What the program makes of the name `localhost`.
+    pub fn localhost(&self, bind: Bind) -> Bind {
+        match (bind, self.program.localhost) {
+            (Bind::Localhost, Some(Localhost::Both)) => Bind::Loopbacks,
+            (Bind::Localhost, Some(Localhost::Ipv4)) => Bind::Only(Ipv4Addr::LOCALHOST.into()),
+            (bind, _) => bind,
+        }
     }
 
     /// The folder in which relative paths of sockets start, or why it is not known.
