@@ -79,6 +79,7 @@ impl Machine {
                     Bind::Any => format!("any:{port}"),
                     Bind::Only(address) => format!("{address}:{port}"),
                     Bind::Localhost => format!("localhost:{port}"),
+                    Bind::Loopbacks => format!("both:{port}"),
                     Bind::Unknown => format!("unknown:{port}"),
                 },
             };

@@ -133,6 +133,7 @@ fn short(listener: &Listener) -> String {
                 Bind::Any => "*".to_owned(),
                 Bind::Only(address) => address.to_string(),
                 Bind::Localhost => "localhost".to_owned(),
+                Bind::Loopbacks => "both".to_owned(),
                 Bind::Unknown => "somewhere".to_owned(),
             };
             format!("{protocol}:{bind}:{port}")
@@ -347,7 +348,7 @@ fn development_servers_bind_loopback() {
     assert_eq!(run("python3 -m http.server 9090 --bind 127.0.0.1"), "http:127.0.0.1:9090");
     assert_eq!(run("php -S 0.0.0.0:81 -t public"), "http:*:81");
     assert_eq!(run("php artisan serve --host=0.0.0.0"), "http:*:8000");
-    assert_eq!(run("bundle exec rails s"), "http:localhost:3000");
+    assert_eq!(run("bundle exec rails s"), "http:both:3000");
     assert_eq!(run("RAILS_ENV=production bin/rails server"), "http:*:3000");
     assert_eq!(run("bundle exec rails s -b 0.0.0.0 -p 81"), "http:*:81");
     assert_eq!(run("node_modules/.bin/next start -p 81"), "http:*:81");

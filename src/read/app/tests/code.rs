@@ -190,7 +190,7 @@ fn csharp_programs() {
             (
                 "var b = WebApplication.CreateBuilder(args);\nb.WebHost.UseUrls(\"http://*:4100;https://localhost:4101\");",
                 &[],
-                "any:4100 HTTP \"4100\"\nlocalhost:4101 HTTPS \"4101\"",
+                "any:4100 HTTP \"4100\"\nboth:4101 HTTPS \"4101\"",
             ),
             ("var app = b.Build();\napp.Run(\"http://0.0.0.0:4100\");", &[], "any:4100 HTTP \"4100\""),
             (
