@@ -612,6 +612,34 @@ mod unix {
     }
 
     #[test]
+    fn units_that_may_not_be_seen_lower_what_is_said() {
+        let main = "events {}\nhttp { server { listen 80; location / { proxy_pass http://127.0.0.1:3001; } } }\n";
+        let unit = "[Service]\nExecStart=/usr/bin/gunicorn -b 127.0.0.1:3000 shop:app\n[Install]\nWantedBy=multi-user.target\n";
+        let folder = Folder::new(&[
+            ("root/etc/nginx/nginx.conf", main),
+            ("root/etc/systemd/system/shop.service", unit),
+            ("root/etc/systemd/system/multi-user.target.wants/shop.service", unit),
+            ("closed", ""),
+        ]);
+        let close = |name: &str, mode| {
+            fs::set_permissions(folder.0.join(name), fs::Permissions::from_mode(mode)).expect("it is ours");
+        };
+        close("", 0o755);
+        close("closed", 0o000);
+        let outcome = || {
+            let answer = as_nobody(&folder, &["--root", "root", "--format", "json"])?;
+            let document: serde_json::Value = serde_json::from_str(&answer.out).expect("it is JSON");
+            Some(document["routes"][0]["outcome"].as_str().unwrap_or_default().to_owned())
+        };
+        let before = outcome();
+        close("root/etc/systemd/system/multi-user.target.wants", 0o000);
+        let after = outcome();
+        close("root/etc/systemd/system/multi-user.target.wants", 0o755);
+        let (Some(before), Some(after)) = (before, after) else { return };
+        assert_eq!((before.as_str(), after.as_str()), ("refused", "undecided"));
+    }
+
+    #[test]
     fn what_may_not_be_read_is_told() {
         let folder = Folder::new(&[("compose.yaml", ""), ("nginx/a.conf", ""), ("nginx.conf", WARNS)]);
         let close = |name: &str, mode| {

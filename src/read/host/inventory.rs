@@ -32,9 +32,10 @@ pub fn read(server: &Server<'_>) -> Inventory {
     let mut inventory = Inventory::default();
     let find = |path: &str| server.find(path);
     let links = links(server);
-    let has_links = !links.is_empty();
-    inventory.has_links = has_links;
+    inventory.has_links = !links.is_empty();
     let own = server.list(ADMINISTRATOR).names;
+    inventory.open = hidden(server).map(|folder| format!("`{folder}` cannot be read"));
+    let has_links = inventory.has_links;
     let mut wanted: BTreeMap<String, Option<bool>> = BTreeMap::new();
     for name in &links {
         wanted.insert(name.clone(), Some(true));
@@ -129,9 +130,20 @@ fn is_quiet(server: &Server<'_>, name: &str, inventory: &mut Inventory) -> bool 
     }
 }
 
-/// The names of the units that targets want or require: the links that `systemctl enable` makes.
+/// A folder of units that may not be read.
+fn hidden(server: &Server<'_>) -> Option<String> {
+    let own = server.entries(ADMINISTRATOR).into_iter().filter(|name| name.ends_with(".wants"));
+    let folders = own.map(|name| format!("{ADMINISTRATOR}/{name}"));
+    folders.chain([ADMINISTRATOR.to_owned()]).find(|folder| !server.list(folder).complete)
+}
+
+/// The names of the units that targets want or require: the links that `systemctl enable` makes. None, when some of them
+/// may not be read: a unit without a link may be enabled all the same.
 pub fn links(server: &Server<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
+    if hidden(server).is_some() {
+        return names;
+    }
     for folder in server.list(ADMINISTRATOR).names {
         if folder.ends_with(".wants") || folder.ends_with(".requires") {
             names.extend(server.entries(&format!("{ADMINISTRATOR}/{folder}")));

@@ -9,6 +9,7 @@ use crate::read::process::pm2;
 use crate::read::surroundings::{Found, Surroundings};
 use crate::source::{Lookup, Text, TextBuilder};
 use crate::syntax::command_line::shell;
+use crate::syntax::env_file;
 
 /// Runs a script of package.json: `npm run NAME`, `npm start`. Words behind `--`, or all of them, go to the script.
 pub fn package_script(
@@ -133,31 +134,61 @@ fn supervisor(follower: &mut Follower, path: Option<String>, state: &State, role
     }
 }
 
-/// foreman and honcho give each process a `PORT`, from 5000 in steps of 100.
+/// Options of foreman and honcho that take a value.
+const OPTIONS: [&str; 12] =
+    ["-f", "--procfile", "-e", "--env", "-p", "--port", "-d", "--root", "--app-root", "-c", "-m", "--concurrency"];
+
+/// foreman and honcho give each process a `PORT`, from 5000, or the `PORT` that they have themselves, in steps of 100; and
+/// what stands in `.env` (ddollar.github.io/foreman, honcho.readthedocs.io).
 fn procfile(follower: &mut Follower, path: &str, words: &[Argument], state: &State) {
     let Found::File(text) = (follower.surroundings.file)(path) else {
         return follower.open(format!("`{path}` is not visible"));
     };
-    let mut port = 5000;
+    let mut only = Vec::new();
+    let mut port: Option<Lookup> = None;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-p" | "--port" => port = words.next().map(|word| Lookup::Value(word.text.clone())),
+            "-c" | "-m" | "--concurrency" | "--formation" => {
+                words.next();
+                follower.open(format!("how many of each process in `{path}` run is not followed"));
+            }
+            option if OPTIONS.contains(&option) => drop(words.next()),
+            name if !name.starts_with('-') && name != "start" => only.push(name),
+            _ => {}
+        }
+    }
+    let mut state = state.clone();
+    if let Found::File(text) = (follower.surroundings.file)(&absolute(&state.directory, ".env")) {
+        for entry in env_file::parse(&text).entries {
+            let Some(value) = entry.value else { continue };
+            state.variables.entry(entry.name.value).or_insert(Lookup::Value(value));
+        }
+    }
+    let own = || state.variables.get("PORT").cloned().unwrap_or_else(|| (follower.surroundings.variable)("PORT"));
+    let base = match port.unwrap_or_else(own) {
+        Lookup::Unset => Some((5000, None)),
+        Lookup::Value(text) => text.as_str().parse::<u16>().ok().map(|port| (port, Some(text.whole()))),
+        Lookup::Unknown => None,
+    };
+    let mut number = 0;
     for range in lines(text.as_str()) {
         let line = text.slice(range);
         let Some((name, command)) = line.split_once(':') else { continue };
         if name.as_str().starts_with('#') {
             continue;
         }
-        let wanted = words.iter().filter(|word| !word.as_str().starts_with('-'));
-        let only: Vec<&str> = wanted.map(Argument::as_str).filter(|word| *word != "start").collect();
-        let is_wanted = only.is_empty() || only.contains(&name.as_str().trim());
-        if is_wanted {
+        if only.is_empty() || only.contains(&name.as_str().trim()) {
             let mut inner = state.clone();
-            if matches!((follower.surroundings.variable)("PORT"), Lookup::Unset) {
-                inner
-                    .variables
-                    .insert("PORT".to_owned(), Lookup::Value(Text::fixed(&port.to_string(), command.whole())));
-            }
+            let port = base.and_then(|(port, place)| Some((port.checked_add(100 * number)?, place)));
+            let port = port.map_or(Lookup::Unknown, |(port, place)| {
+                Lookup::Value(Text::fixed(&port.to_string(), place.unwrap_or(command.whole())))
+            });
+            inner.variables.insert("PORT".to_owned(), port);
             follower.script(&shell(&command.trim()), &mut inner, Vec::new(), Role::Beside);
         }
-        port += 100;
+        number = number.saturating_add(1).min(600);
     }
 }
 

@@ -298,6 +298,13 @@ fn supervisor_and_procfiles_list_processes() {
     assert_eq!(machine.run("/usr/bin/supervisord -n"), "http:*:1 http:127.0.0.1:2");
     let machine = Machine::default().file("/app/Procfile", "web: gunicorn a\nother: gunicorn b\n");
     assert_eq!(machine.run("honcho start"), "http:*:5000 http:*:5100");
+    let machine = || Machine::default().file("/app/two/Procfile", "web: gunicorn a\n# c: d\nother: gunicorn b\n");
+    assert_eq!(machine().run("/app/venv/bin/honcho start -f two/Procfile"), "http:*:5000 http:*:5100");
+    assert_eq!(machine().run("foreman start -f two/Procfile -p 3000 other"), "http:*:3100");
+    assert_eq!(machine().variable("PORT", "7000").run("foreman start -f two/Procfile"), "http:*:7000 http:*:7100");
+    let settings = machine().file("/app/.env", "PORT=8000\n");
+    assert_eq!(settings.run("foreman start -f two/Procfile"), "http:*:8000 http:*:8100");
+    assert!(machine().hidden_variable("PORT").run("foreman start -f two/Procfile").ends_with('?'));
 }
 
 #[test]
