@@ -177,6 +177,9 @@ fn with_defaults_of_debian(running: &mut Running, file: &str) {
     let place = running.service.place;
     let name = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let owner = Some("www-data".to_owned());
+    if let Some(process) = running.processes.first_mut() {
+        process.push(running.listeners.len());
+    }
     running.listeners.push(Listener {
         endpoint: Endpoint::Unix { path: format!("/run/uwsgi/app/{name}/socket") },
         protocol: Some(Protocol::Uwsgi),

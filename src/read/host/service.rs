@@ -219,6 +219,7 @@ pub fn run_command(
             None => add_started(process, &surroundings, identity, running),
             Some(Vassals::Hidden(why)) => drop(running.open.get_or_insert(why)),
             Some(Vassals::Files(files)) => {
+                let identity = &vassals::identity(process, identity);
                 for file in files {
                     let words = ["uwsgi", &file].map(|word| Text::fixed(word, process.place)).to_vec();
                     let started = process::start(&Start::Exec(words), &surroundings);

@@ -4,6 +4,7 @@ use crate::read::app::paths::absolute;
 use crate::read::app::settings::{Format, Setting, settings};
 use crate::read::glob;
 use crate::read::process::Process;
+use crate::read::process::access::Identity;
 use crate::read::process::flags::{Given, find};
 use crate::read::surroundings::{Found, Surroundings};
 
@@ -33,6 +34,22 @@ pub fn of(process: &Process, surroundings: &Surroundings<'_>) -> Option<Vassals>
     let is_vassal = |path: &String| ENDINGS.iter().any(|ending| path.ends_with(ending));
     let files: Vec<String> = matches.paths.into_iter().filter(is_vassal).collect();
     if files.is_empty() || !matches.complete { hidden() } else { Some(Vassals::Files(files)) }
+}
+
+/// As whom the vassals run: an emperor that root starts gives its rights away when it is told `--uid` and `--gid`.
+pub fn identity(process: &Process, started_as: &Identity) -> Identity {
+    let mut identity = started_as.clone();
+    let given = |name: &str| match find(&process.arguments, name, true, &|_| false).pop() {
+        Some(Given::Value(name)) => Some(name.as_str().to_owned()),
+        _ => None,
+    };
+    if started_as.is_root() {
+        if let Some(user) = given("--uid") {
+            identity.user = user;
+        }
+        identity.group = given("--gid").or(identity.group);
+    }
+    identity
 }
 
 /// `--emperor FOLDER`, or `emperor = FOLDER` in the file that it is started with.
