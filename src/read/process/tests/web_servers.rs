@@ -80,4 +80,5 @@ fn caddy_by_its_addresses() {
     assert_eq!(told(":{$HIDDEN} {\n}\n"), "?");
     assert_eq!(told(":8080 {\n  bind 127.0.0.1\n}\n"), "http:*:8080 ?");
     assert_eq!(told("import sites/*\n"), "?");
+    assert_eq!(told(":8443 {\n  tls internal\n}\n"), "unknown:*:8443");
 }

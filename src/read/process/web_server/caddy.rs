@@ -11,6 +11,8 @@ struct Reader<'r> {
     https_port: Text,
     /// No certificate is fetched or made.
     plain: bool,
+    /// A site has its own words about TLS.
+    has_tls: bool,
     listeners: Vec<Listener>,
     open: Option<String>,
 }
@@ -22,6 +24,7 @@ pub fn read(path: &str, text: &Text, surroundings: &Surroundings) -> Listening {
         http_port: Text::fixed("80", place),
         https_port: Text::fixed("443", place),
         plain: false,
+        has_tls: false,
         listeners: Vec::new(),
         open: None,
     };
@@ -29,6 +32,10 @@ pub fn read(path: &str, text: &Text, surroundings: &Surroundings) -> Listening {
         return Listening::open(format!("`{path}` is not read"));
     }
     reader.file(text);
+    if reader.has_tls {
+        // It may be any of them.
+        reader.listeners.iter_mut().for_each(|listener| listener.protocol = None);
+    }
     Listening { listeners: reader.listeners, open: reader.open }
 }
 
@@ -83,6 +90,7 @@ impl Reader<'_> {
                 (1, "default_bind" | "import" | "servers" | "layer4" | "admin") if in_options && name != "admin" => {
                     self.unclear("its options say where it listens");
                 }
+                (1, "tls") if !in_options => self.has_tls = true,
                 (1, "bind" | "import") if !in_options && !in_snippet => {
                     self.unclear("a site has a `bind` or an import")
                 }
