@@ -1,5 +1,7 @@
 //! Small sites for the tests of rules, built by hand: containers on one network, a proxy and its hops.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use crate::finding::Finding;
@@ -10,9 +12,7 @@ use crate::site::machine::{
     Attached, Attachment, Condition, Dependency, HostPort, Kind, Machine, MachineId, NetworkId,
 };
 use crate::site::machine::{Network, Published, Start};
-use crate::site::proxy::{
-    Answers, Buffers, Hop, Host, Port, Proxy, ProxyId, Resolution, Reuse, Target, TlsClient, To, UnknownName, Waits,
-};
+use crate::site::proxy::{Answers, Hop, Host, Port, Proxy, ProxyId, Resolution, Target, To, UnknownName};
 use crate::site::reach;
 use crate::source::{FileId, Span, Spanned};
 
@@ -132,12 +132,7 @@ pub fn hop(site: &mut Site, machine: MachineId, host: &str, port: u16) {
         to: To::Target(Target::Tcp { host, port: Port { number: port, written: Some(place) } }),
         resolution: Resolution::AtStart,
         uri: None,
-        keeps_host: false,
-        waits: Waits::default(),
-        reuse: Reuse::default(),
-        buffers: Buffers::default(),
-        tls: TlsClient::default(),
-        has_fallback: false,
+        settings: Arc::default(),
     });
 }
 

@@ -67,7 +67,7 @@ server {{
         5 + dice.roll(30),
         4 + dice.roll(60),
         // One site in seven keeps connections for longer than its backend does, and is told so.
-        if number % 7 == 0 { "" } else { "\n    keepalive_timeout 4s;" },
+        if number.is_multiple_of(7) { "" } else { "\n    keepalive_timeout 4s;" },
         1 + dice.roll(50),
     );
     for place in ["orders", "accounts", "search", "stock"] {
@@ -183,7 +183,7 @@ pub fn tree() -> Vec<(String, String)> {
     for stack in 0..80 {
         let folder = format!("stacks/{}", name(stack));
         let start = stack / 2 * 9 + stack % 2 * 3;
-        let parts = if stack % 2 == 0 { vec![start..start + 3] } else { vec![start..start + 3, start + 3..start + 6] };
+        let parts: Vec<_> = (0..1 + stack % 2).map(|part| start + 3 * part..start + 3 * part + 3).collect();
         let numbers = start..start + 3 * parts.len();
         let mut names = Vec::new();
         for (number, part) in parts.into_iter().enumerate() {

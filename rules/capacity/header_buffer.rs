@@ -21,7 +21,7 @@ const LARGEST: u64 = 65535;
 
 fn check(site: &Site, findings: &mut Findings) {
     for hop in &site.hops {
-        let Buffers { header, header_setting, refused, misplaced, .. } = &hop.buffers;
+        let Buffers { header, header_setting, refused, misplaced, .. } = &hop.settings.buffers;
         let product = &site.proxy(hop.proxy).product;
         if let Some(refused) = refused {
             let finding = findings.error(refused.span, format!("{product} does not start: {refused}"));
@@ -80,7 +80,7 @@ fn of_requests(
 
 /// A backend with large headers behind a buffer of the usual size.
 fn large(site: &Site, backends: &BTreeMap<ListenerId, &Backend>, (end, hop): (&End, &Hop), findings: &mut Findings) {
-    let Buffers { header, header_setting, body, misplaced, .. } = &hop.buffers;
+    let Buffers { header, header_setting, body, misplaced, .. } = &hop.settings.buffers;
     let Reach::Delivered(id) = end.reach else { return };
     let Some(why) = backends.get(&id).and_then(|backend| backend.large_headers.as_ref()) else { return };
     let is_usual = header.is_none_or(|size| (PAGE..=USUAL).contains(&size.value));

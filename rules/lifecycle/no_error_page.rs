@@ -20,7 +20,7 @@ fn check(site: &Site, findings: &mut Findings) {
         if hop.protocol.value == Protocol::Tcp || hop.route.is_none() || proxy.machine.is_none() || !proxy.complete {
             continue;
         }
-        if hop.has_fallback {
+        if hop.settings.has_fallback {
             with_page.insert(hop.proxy);
         }
         first.entry(hop.proxy).or_insert(hop);
@@ -42,9 +42,11 @@ fn check(site: &Site, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::RULE;
     use crate::rules::example::{container, hop, place, said, site};
-    use crate::site::proxy::{Route, RoutePath};
+    use crate::site::proxy::{Route, RoutePath, Settings};
 
     fn proxy(fallbacks: &[bool]) -> String {
         let mut site = site();
@@ -53,7 +55,7 @@ mod tests {
         for (number, fallback) in fallbacks.iter().enumerate() {
             hop(&mut site, web, "api", 8000);
             let last = site.hops.last_mut().expect("it was added the line before");
-            last.has_fallback = *fallback;
+            last.settings = Arc::new(Settings { has_fallback: *fallback, ..Settings::default() });
             last.route = Some(number);
             last.proxy = crate::site::proxy::ProxyId(0);
             site.routes.push(Route { server: None, path: RoutePath::All, place: place(7) });

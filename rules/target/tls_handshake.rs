@@ -29,7 +29,7 @@ fn check(site: &Site, findings: &mut Findings) {
 fn server_name(site: &Site, end: &End, hop: &Hop, host: &str, findings: &mut Findings) {
     let proxy = site.proxy(hop.proxy);
     let answers = format!("{} answers {} when the other side needs it", proxy.product, proxy.answers.nonsense);
-    match &hop.tls.server_name {
+    match &hop.settings.tls.server_name {
         // The block that it is included into may switch it on.
         None if proxy.machine.is_none() && !proxy.complete => {}
         None => {
@@ -42,7 +42,7 @@ fn server_name(site: &Site, end: &End, hop: &Hop, host: &str, findings: &mut Fin
             finding.note(end.place, answers).help(switch_on(hop));
         }
         Some(_) => {
-            let Some(name) = hop.tls.name.as_ref().filter(|name| !name.value.contains(['.', '$'])) else { return };
+            let Some(name) = site.tls_name(hop).filter(|name| !name.value.contains(['.', '$'])) else { return };
             let message = format!("the TLS handshake asks for `{name}`, which no public server is called");
             let finding = findings.warning(name.span, message).label("this name is sent");
             finding.note(end.place, answers).help(format!("send `{host}` as the server name"));
@@ -51,7 +51,7 @@ fn server_name(site: &Site, end: &End, hop: &Hop, host: &str, findings: &mut Fin
 }
 
 fn switch_on(hop: &Hop) -> String {
-    match &hop.tls.server_name_setting {
+    match &hop.settings.tls.server_name_setting {
         Some(setting) => format!("switch on `{setting}`, which sends the name (SNI)"),
         None => "send the server name (SNI) to this target".to_owned(),
     }
@@ -59,7 +59,7 @@ fn switch_on(hop: &Hop) -> String {
 
 /// The certificate is checked, and there is no name that it could be valid for.
 fn bare_address(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
-    if hop.tls.name.is_some() || !hop.tls.verify.as_ref().is_some_and(|verify| verify.value) {
+    if site.tls_name(hop).is_some() || !hop.settings.tls.verify.as_ref().is_some_and(|verify| verify.value) {
         return;
     }
     let Some((host, _)) = host_and_port(end) else { return };
@@ -71,8 +71,8 @@ fn bare_address(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
 }
 
 fn trust(site: &Site, hop: &Hop, findings: &mut Findings) {
-    let Some(verify) = hop.tls.verify.as_ref().filter(|verify| verify.value) else { return };
-    if hop.tls.trusted.is_some() {
+    let Some(verify) = hop.settings.tls.verify.as_ref().filter(|verify| verify.value) else { return };
+    if hop.settings.tls.trusted.is_some() {
         return;
     }
     let finding = findings.warning(verify.span, "certificates are checked, and no authority is trusted");

@@ -25,7 +25,7 @@ fn check(site: &Site, findings: &mut Findings) {
         if !matches!(hop.protocol.value, Protocol::Http | Protocol::Https) {
             continue;
         }
-        match &hop.reuse {
+        match &hop.settings.reuse {
             Reuse::Unknown => {}
             Reuse::Refused { why, place } => {
                 let finding = findings.advice(keepalive.span, "`keepalive` has no effect");

@@ -1,13 +1,12 @@
 //! A container before it is a machine: its image, files, variables, and the processes that its start leaves running.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::read::built;
 use crate::read::catalogue;
 use crate::read::catalogue::image::ImageFacts;
-use crate::read::catalogue::tree::Tree as KnownTree;
+use crate::read::catalogue::tree::KnownTree;
 use crate::read::image::files::join;
 use crate::read::image::{Base, Change, Image, StartForm, build};
 use crate::read::machine_files::{MachineFiles, MountedFiles};
@@ -131,6 +130,7 @@ impl<'s> Container<'s> {
         if started.processes.is_empty() {
             started.open.get_or_insert_with(|| "what its start leaves running is not visible".to_owned());
         }
+        started.processes.shrink_to_fit();
         started
     }
 
@@ -278,11 +278,11 @@ fn variables(
     variables
 }
 
-fn known_trees(facts: Option<&ImageFacts>, image: Option<&Image>) -> Vec<Cow<'static, KnownTree>> {
+fn known_trees(facts: Option<&ImageFacts>, image: Option<&Image>) -> Vec<KnownTree> {
     let of_image = facts.iter().flat_map(|facts| &facts.trees).filter_map(|name| catalogue::tree(name));
     let packages = image.iter().flat_map(|image| &image.installed);
     let of_packages = packages.flat_map(|package| catalogue::package(package.manager, &package.name.value).trees);
-    of_image.map(Cow::Borrowed).chain(of_packages.map(Cow::Owned)).collect()
+    of_image.map(KnownTree::Catalogue).chain(of_packages.map(|tree| KnownTree::Made(Box::new(tree)))).collect()
 }
 
 fn directory(own: &Option<Text>, image: Option<&Image>, facts: Option<&ImageFacts>) -> String {

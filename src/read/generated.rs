@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use std::sync::Arc;
+
 use crate::read::container::Container;
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Protocol};
 use crate::site::machine::{Attached, MachineId};
 use crate::site::proxy::{
-    Answers, Buffers, Hop, Host, Listen, Port, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Target, TlsClient,
-    To, UnknownName, VirtualServer, Waits,
+    Answers, Hop, Host, Listen, Port, Proxy, ProxyId, Resolution, Route, RoutePath, Settings, Target, To, UnknownName,
+    VirtualServer,
 };
 use crate::source::{Lookup, Span, Spanned, Text};
 
@@ -20,7 +22,7 @@ const ANSWERS: Answers =
     Answers { refused: "502", nonsense: "502", slow: "504", unknown_name: UnknownName::Answers("502") };
 
 /// Adds the routes of every generated proxy.
-pub fn read(site: &mut Site, containers: &[(MachineId, Container<'_>)]) {
+pub fn read(site: &mut Site, containers: &[(MachineId, Box<Container<'_>>)]) {
     let runs = |container: &Container<'_>| {
         let process = container.started.processes.first()?;
         (process.name.rsplit('/').next() == Some(PROGRAM) && container.facts.is_some()).then_some(process.place)
@@ -127,11 +129,6 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable
         // It rewrites its configuration whenever a container starts or stops.
         resolution: Resolution::AtStart,
         uri: None,
-        keeps_host: true,
-        waits: Waits::default(),
-        reuse: Reuse::default(),
-        buffers: Buffers::default(),
-        tls: TlsClient::default(),
-        has_fallback: false,
+        settings: Arc::new(Settings { keeps_host: true, ..Settings::default() }),
     });
 }

@@ -1,10 +1,9 @@
 //! The file system of a machine: what its image is known to hold, what a Dockerfile does to it, what is mounted over
 //! it, and what its start writes. Later ones win.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::read::catalogue::tree::Tree as KnownTree;
+use crate::read::catalogue::tree::KnownTree;
 use crate::read::image::files::{self, Start, below, join, parent};
 use crate::read::image::{Change, Image};
 use crate::read::snapshot;
@@ -21,7 +20,7 @@ pub struct MachineFiles<'s> {
     /// The folder of the snapshot that is `/`, for a server that is audited as a whole.
     pub root: Option<String>,
     /// Of the image and of its packages, later ones over earlier ones.
-    pub known: Vec<Cow<'static, KnownTree>>,
+    pub known: Vec<KnownTree>,
     /// Where the image is named: what is known of it is blamed there.
     pub place: Span,
     /// Nothing is there that is not named here: an image from scratch.

@@ -24,8 +24,8 @@ use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
 use crate::site::machine::MachineId;
 use crate::site::proxy::{
-    Answers, Group, Hop, Listen, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Server, Setting, TlsClient, To,
-    UnknownName, VirtualServer, Wait, Waits,
+    Answers, Group, Hop, Listen, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Server, Setting, Settings,
+    TlsClient, To, UnknownName, VirtualServer, Wait, Waits,
 };
 use crate::site::trouble::{NotLoaded, NotLoadedWhy, Trouble};
 use crate::source::{Span, Spanned};
@@ -98,6 +98,7 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
         proxy,
         http: Layer::default(),
         stream: Layer::default(),
+        settings: Arc::default(),
         listeners: Vec::new(),
         unread_listen: None,
     };
@@ -142,6 +143,8 @@ struct Walk<'l, 's> {
     proxy: ProxyId,
     http: Layer<'l>,
     stream: Layer<'l>,
+    /// Of the hop that was read last.
+    settings: Arc<Settings>,
     listeners: Vec<Listener>,
     /// Why it may listen elsewhere, too.
     unread_listen: Option<String>,
@@ -347,6 +350,7 @@ impl<'l> Walk<'l, '_> {
             return;
         }
         let stream = at.layer == LayerName::Stream;
+        let settings = self.settings(Around { scope, family, stream });
         let layer = match at.layer {
             LayerName::Http => &self.http,
             LayerName::Stream => &self.stream,
@@ -357,7 +361,6 @@ impl<'l> Walk<'l, '_> {
         } else {
             Resolution::AtStart
         };
-        let settings = Settings { scope, family, stream };
         let template = Hop {
             proxy: self.proxy,
             route: at.route,
@@ -368,16 +371,7 @@ impl<'l> Walk<'l, '_> {
             to: To::Unknown(String::new()),
             resolution,
             uri: None,
-            keeps_host: settings.keeps_host(),
-            waits: settings.waits(),
-            reuse: if stream {
-                Reuse::Unknown
-            } else {
-                reuse(scope, family.prefix, self.site.proxy(self.proxy).version)
-            },
-            buffers: buffers(scope, family.prefix, stream),
-            tls: settings.tls(),
-            has_fallback: has_fallback(scope),
+            settings,
         };
         if values.from_template {
             let to = To::Unknown("a variable of a template decides the target".to_owned());
@@ -387,13 +381,7 @@ impl<'l> Walk<'l, '_> {
         let mut hops = Vec::new();
         for value in &values.texts {
             let found = target(value, family, stream, values.has_variable, &layer.groups);
-            let mut tls = template.tls.clone();
-            if let (To::Group(group), None) = (&found.to, &tls.name) {
-                // What stands in the pass is the name that is asked for, not the name of the server that was chosen.
-                tls.name = Some(Spanned::new(self.site.groups[*group].name.value.clone(), word.span()));
-            }
             hops.push(Hop {
-                tls,
                 to: found.to,
                 uri: found.uri,
                 protocol: Spanned::new(found.protocol, found.protocol_place.unwrap_or(word.span())),
@@ -401,6 +389,23 @@ impl<'l> Walk<'l, '_> {
             });
         }
         self.site.hops.extend(hops);
+    }
+
+    /// Those of the hop before when they are the same.
+    fn settings(&mut self, around: Around<'_, '_, '_>) -> Arc<Settings> {
+        let version = self.site.proxy(self.proxy).version;
+        let settings = Settings {
+            keeps_host: around.keeps_host(),
+            waits: around.waits(),
+            reuse: if around.stream { Reuse::Unknown } else { reuse(around.scope, around.family.prefix, version) },
+            buffers: buffers(around.scope, around.family.prefix, around.stream),
+            tls: around.tls(),
+            has_fallback: has_fallback(around.scope),
+        };
+        if *self.settings != settings {
+            self.settings = Arc::new(settings);
+        }
+        self.settings.clone()
     }
 }
 
@@ -436,13 +441,13 @@ fn has_fallback(scope: &Scope<'_, '_>) -> bool {
 }
 
 /// The settings of one family of modules (`proxy_`, `fastcgi_`, …) where a pass stands.
-struct Settings<'a, 'l, 'p> {
+struct Around<'a, 'l, 'p> {
     scope: &'a Scope<'l, 'p>,
     family: &'static Family,
     stream: bool,
 }
 
-impl Settings<'_, '_, '_> {
+impl Around<'_, '_, '_> {
     fn keeps_host(&self) -> bool {
         self.scope.find_all("proxy_set_header").iter().any(|item| {
             let mut words = item.arguments();

@@ -34,7 +34,7 @@ pub struct Part<'s> {
     pub id: MachineId,
     /// As it will stand in the site.
     pub machine: Machine,
-    pub container: Container<'s>,
+    pub container: Box<Container<'s>>,
     /// What is read of this container alone, for [`Site::add`]. It holds no machines.
     pub site: Site,
 }
@@ -77,7 +77,7 @@ pub fn read<'s>(
     let parts = side_by_side(services.iter().enumerate(), FEW, |(index, (number, service))| {
         let (project, networks) = (&projects[*number], &keys[*number]);
         let place = Placed { sources, project, number: *number, host, root, networks, machines: &machines };
-        let container = Container::of(sources, place.blueprint(service));
+        let container = Box::new(Container::of(sources, place.blueprint(service)));
         let id = MachineId(first + index);
         let machine = place.machine(service, id, &container);
         let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
@@ -191,7 +191,7 @@ impl Placed<'_, '_> {
     }
 
     fn mounts(&self, service: &Service) -> Vec<MountedFiles> {
-        let mut mounts = Vec::new();
+        let mut mounts = Vec::with_capacity(service.mounts.len());
         for mount in &service.mounts {
             let from = match &mount.kind {
                 MountKind::Bind(path) => self.bind(path),

@@ -21,6 +21,7 @@ use crate::site::machine::{Machine, MachineId, Network};
 use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, To, VirtualServer};
 use crate::site::reach::{End, ListenerId};
 use crate::site::trouble::Trouble;
+use crate::source::Spanned;
 
 /// Everything that is judged together. The vectors are arenas: ids are indices into them.
 #[derive(Debug, Default)]
@@ -72,6 +73,15 @@ impl Site {
     /// everything else in it counts from its own start.
     pub fn add(&mut self, part: Site) {
         let Site { proxies, servers, routes, groups, hops, backends, memory, troubles, .. } = part;
+        if self.proxies.is_empty() {
+            // Nothing counts from anywhere yet, so what may be large is not copied.
+            (self.proxies, self.servers, self.routes, self.groups, self.hops) =
+                (proxies, servers, routes, groups, hops);
+            self.backends.extend(backends);
+            self.memory.extend(memory);
+            self.troubles.extend(troubles);
+            return;
+        }
         let (first_proxy, first_server) = (self.proxies.len(), self.servers.len());
         let (first_route, first_group) = (self.routes.len(), self.groups.len());
         let moved = |proxy: ProxyId| ProxyId(proxy.0 + first_proxy);
@@ -126,6 +136,16 @@ impl Site {
     /// The machine on which the proxy of a hop runs; `None` for a config that nobody loads.
     pub fn home(&self, hop: &Hop) -> Option<&Machine> {
         self.proxy(hop.proxy).machine.map(|id| self.machine(id))
+    }
+
+    /// The name that a hop asks for in a TLS handshake when it is not the target's own. For a group it is what stands in the
+    /// statement, not the name of the server that was chosen.
+    pub fn tls_name(&self, hop: &Hop) -> Option<Spanned<String>> {
+        match (&hop.settings.tls.name, &hop.to) {
+            (Some(name), _) => Some(name.clone()),
+            (None, To::Group(group)) => Some(Spanned::new(self.groups[*group].name.value.clone(), hop.place)),
+            (None, _) => None,
+        }
     }
 
     /// The name of this end's target is resolved once, when the proxy starts.

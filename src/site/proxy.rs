@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::site::listener::{Endpoint, Protocol};
 use crate::site::machine::MachineId;
@@ -131,6 +132,13 @@ pub struct Hop {
     pub resolution: Resolution,
     /// The path by which the request arrives at the target, when the config rewrites it: the URI part of the target.
     pub uri: Option<String>,
+    /// Hops of one proxy that are set alike share them: there are many, and most are.
+    pub settings: Arc<Settings>,
+}
+
+/// How a proxy treats the target of a hop, as the blocks around it set it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
     /// The request's own Host is passed on: the target sees the name that the visitor asked for.
     pub keeps_host: bool,
     pub waits: Waits,
@@ -322,7 +330,7 @@ pub struct TlsClient {
     pub server_name: Option<Spanned<bool>>,
     /// The setting that switches it on, to be quoted.
     pub server_name_setting: Option<Setting>,
-    /// Which name that is, when it is not the target's own.
+    /// Which name that is, when it is not the target's own; what holds for a group stands in [`crate::site::Site::tls_name`].
     pub name: Option<Spanned<String>>,
     pub verify: Option<Spanned<bool>>,
     pub trusted: Option<Span>,

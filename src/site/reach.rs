@@ -871,7 +871,7 @@ impl<'s> Index<'s> {
             self.site.servers.iter().enumerate().filter(|(number, server)| {
                 *number != own && server.proxy == hop.proxy && listens_there(*number).is_some()
             });
-        if !hop.keeps_host && others.next().is_some() {
+        if !hop.settings.keeps_host && others.next().is_some() {
             return None;
         }
         same_route(self.site, hop, route_number).then_some((listen.place, route_number))

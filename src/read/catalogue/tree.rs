@@ -1,6 +1,7 @@
 //! What the catalogue says of the files that an image or a package of the operating system puts on disk.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
@@ -27,6 +28,24 @@ pub struct Tree {
     /// Every path that is named, made when the first one is looked for.
     #[serde(skip)]
     index: OnceLock<FxHashMap<String, Named>>,
+}
+
+/// A tree of the catalogue, or one made for a version.
+#[derive(Clone, Debug)]
+pub enum KnownTree {
+    Catalogue(&'static Tree),
+    Made(Box<Tree>),
+}
+
+impl Deref for KnownTree {
+    type Target = Tree;
+
+    fn deref(&self) -> &Tree {
+        match self {
+            KnownTree::Catalogue(tree) => tree,
+            KnownTree::Made(tree) => tree,
+        }
+    }
 }
 
 /// What a path is to a tree.

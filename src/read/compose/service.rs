@@ -307,7 +307,7 @@ fn dependencies(node: &Node) -> Vec<Dependency> {
 /// Of each name the last value, in the order of the first ones.
 fn last_of_each(pairs: Vec<Pair>) -> Vec<Pair> {
     let mut numbers: HashMap<String, usize> = HashMap::new();
-    let mut kept: Vec<Pair> = Vec::new();
+    let mut kept: Vec<Pair> = Vec::with_capacity(pairs.len());
     for (name, value) in pairs {
         match numbers.get(&name.value) {
             Some(number) => kept[*number] = (name, value),

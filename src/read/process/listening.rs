@@ -35,6 +35,7 @@ pub fn listening_of_all(
         }
         all.open = all.open.or(one.open);
     }
+    all.listeners.shrink_to_fit();
     (all, owners)
 }
 
