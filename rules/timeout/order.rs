@@ -48,7 +48,7 @@ fn check(site: &Site, findings: &mut Findings) {
     let mut clashes: Vec<Clash> = Vec::new();
     let mut known: HashMap<Span, usize> = HashMap::new();
     for (end, hop) in site.ends() {
-        let (Reach::Delivered(id), Some(read)) = (&end.reach, &hop.settings.waits.read) else { continue };
+        let (Reach::Delivered(id), Some(read)) = (&end.reach, &hop.waits.read) else { continue };
         if hop.protocol.value == Protocol::Tcp {
             // Without knowing what is said on a connection, nobody answers for a backend that is slow.
             continue;

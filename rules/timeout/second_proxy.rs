@@ -42,7 +42,7 @@ impl<'s> SecondProxies<'s> {
         let mut shortest = HashMap::new();
         for (address, numbers) in &servers {
             let waits = numbers.iter().filter_map(|server| hops.get(server)).flatten();
-            let waits = waits.filter_map(|hop| hop.settings.waits.read.as_ref());
+            let waits = waits.filter_map(|hop| hop.waits.read.as_ref());
             if let Some(wait) = waits.min_by(|one, other| one.seconds.total_cmp(&other.seconds)) {
                 shortest.insert(*address, wait);
             }
@@ -76,7 +76,7 @@ impl<'s> SecondProxies<'s> {
             let Some((asked, arrives)) = example(&route.path, first.uri.as_deref(), path) else { return false };
             chosen(own, &asked) == prefix(&route.path) && chosen(inner, &arrives) == prefix(path)
         };
-        let written = hops.iter().filter(is_sent).filter_map(|hop| hop.settings.waits.read.as_ref());
+        let written = hops.iter().filter(is_sent).filter_map(|hop| hop.waits.read.as_ref());
         let written = written.filter(|wait| wait.written.is_some() && wait.seconds <= LONG);
         written.max_by(|one, other| one.seconds.total_cmp(&other.seconds))
     }

@@ -19,10 +19,10 @@ fn check(site: &Site, findings: &mut Findings) {
         }
         let slow = site.proxy(hop.proxy).answers.slow;
         if !tries_others(site, hop) {
-            judge(hop.settings.waits.connect.as_ref(), CONNECT, "the connection is not there", slow, findings);
+            judge(hop.waits.connect.as_ref(), CONNECT, "the connection is not there", slow, findings);
         }
-        judge(hop.settings.waits.send.as_ref(), ANSWER, "the backend takes nothing", slow, findings);
-        judge(hop.settings.waits.read.as_ref(), ANSWER, "the backend says nothing", slow, findings);
+        judge(hop.waits.send.as_ref(), ANSWER, "the backend takes nothing", slow, findings);
+        judge(hop.waits.read.as_ref(), ANSWER, "the backend says nothing", slow, findings);
     }
     let backends = site.backends_by_listener();
     for (end, hop) in site.ends() {
@@ -34,7 +34,7 @@ fn check(site: &Site, findings: &mut Findings) {
 
 /// The backend is explicitly given more time for its work, and nothing there ends it: see `timeout/order` for the rest.
 fn below_the_backend(site: &Site, hop: &Hop, backend: &Backend, findings: &mut Findings) {
-    let Some(Wait { seconds, setting, written: Some(place) }) = &hop.settings.waits.read else { return };
+    let Some(Wait { seconds, setting, written: Some(place) }) = &hop.waits.read else { return };
     let Some(limit) = backend.first_limit() else { return };
     let given = limit.written && !limit.at_the_end.ends_work();
     if !given || *seconds < ANSWER || !is_longer(limit.seconds, *seconds) {

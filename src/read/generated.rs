@@ -11,7 +11,7 @@ use crate::site::listener::{Bind, Endpoint, Protocol};
 use crate::site::machine::{Attached, MachineId};
 use crate::site::proxy::{
     Answers, Hop, Host, Listen, Port, Proxy, ProxyId, Resolution, Route, RoutePath, Settings, Target, To, UnknownName,
-    VirtualServer,
+    VirtualServer, Waits,
 };
 use crate::source::{Lookup, Span, Spanned, Text};
 
@@ -129,6 +129,7 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable
         // It rewrites its configuration whenever a container starts or stops.
         resolution: Resolution::AtStart,
         uri: None,
+        waits: Waits::default(),
         settings: Arc::new(Settings { keeps_host: true, ..Settings::default() }),
     });
 }

@@ -350,7 +350,8 @@ impl<'l> Walk<'l, '_> {
             return;
         }
         let stream = at.layer == LayerName::Stream;
-        let settings = self.settings(Around { scope, family, stream });
+        let around = Around { scope, family, stream };
+        let settings = self.settings(&around);
         let layer = match at.layer {
             LayerName::Http => &self.http,
             LayerName::Stream => &self.stream,
@@ -371,6 +372,7 @@ impl<'l> Walk<'l, '_> {
             to: To::Unknown(String::new()),
             resolution,
             uri: None,
+            waits: around.waits(),
             settings,
         };
         if values.from_template {
@@ -392,11 +394,10 @@ impl<'l> Walk<'l, '_> {
     }
 
     /// Those of the hop before when they are the same.
-    fn settings(&mut self, around: Around<'_, '_, '_>) -> Arc<Settings> {
+    fn settings(&mut self, around: &Around<'_, '_, '_>) -> Arc<Settings> {
         let version = self.site.proxy(self.proxy).version;
         let settings = Settings {
             keeps_host: around.keeps_host(),
-            waits: around.waits(),
             reuse: if around.stream { Reuse::Unknown } else { reuse(around.scope, around.family.prefix, version) },
             buffers: buffers(around.scope, around.family.prefix, around.stream),
             tls: around.tls(),

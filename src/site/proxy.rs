@@ -132,16 +132,16 @@ pub struct Hop {
     pub resolution: Resolution,
     /// The path by which the request arrives at the target, when the config rewrites it: the URI part of the target.
     pub uri: Option<String>,
+    pub waits: Waits,
     /// Hops of one proxy that are set alike share them: there are many, and most are.
     pub settings: Arc<Settings>,
 }
 
-/// How a proxy treats the target of a hop, as the blocks around it set it.
+/// How a proxy treats the target of a hop, besides its patience.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The request's own Host is passed on: the target sees the name that the visitor asked for.
     pub keeps_host: bool,
-    pub waits: Waits,
     pub reuse: Reuse,
     pub buffers: Buffers,
     pub tls: TlsClient,
