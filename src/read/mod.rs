@@ -181,7 +181,9 @@ fn container_troubles(
     }
     troubles::outside_of_includes(site, trees, id, container, read);
     troubles::default_sites(site, trees, id, container, read);
-    troubles::mounts(site, trees.sources(), project, &machine.name, id, &container.files, names);
+    if troubles::mounts(site, trees.sources(), project, &machine.name, id, &container.files, names) {
+        machine.listening.open.get_or_insert_with(|| "a config that is mounted is not there".to_owned());
+    }
     required::read(site, project, &machine.name, container);
     for process in &container.started.processes {
         let Some(program) = process.program else { continue };

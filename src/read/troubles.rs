@@ -32,7 +32,8 @@ const TEMPLATES: &[&str] = &[".example", ".sample", ".dist", ".template", ".tmpl
 const CONFIGS: &[&str] =
     &["/etc", "/usr/local/etc", "/usr/local/openresty/nginx/conf", "/opt/bitnami", "/usr/local/apache2/conf"];
 
-/// Mounts of a machine whose source is not in the tree.
+/// Mounts of a machine whose source is not in the tree. Whether a proxy's own config is among them: what it would have
+/// opened is missing for this reason, and said once.
 pub fn mounts(
     site: &mut Site,
     sources: &Sources,
@@ -41,8 +42,9 @@ pub fn mounts(
     id: MachineId,
     files: &MachineFiles<'_>,
     names: &FileNames<'_>,
-) {
-    let Some(service) = project.services.iter().find(|it| it.name.value == service) else { return };
+) -> bool {
+    let mut lacks_config = false;
+    let Some(service) = project.services.iter().find(|it| it.name.value == service) else { return false };
     for mount in &service.mounts {
         let MountKind::Bind(PathText { text, path: HostPath::Inside(path) }) = &mount.kind else { continue };
         let snapshot = Snapshot { sources, root: None };
@@ -51,6 +53,10 @@ pub fn mounts(
         }
         let target = join("/", mount.target.as_str());
         let over_file = matches!(files.find_in_image(&target), Found::File(_) | Found::Opaque);
+        let is_below = |folder: &&str| below(folder, &target).is_some_and(|rest| !rest.is_empty());
+        let is_named_so =
+            [".conf", ".template", "conf.d", "templates", "sites-enabled"].iter().any(|it| target.ends_with(it));
+        lacks_config |= is_named_so && NGINX_PLACES.iter().any(is_below);
         site.troubles.push(Trouble::MountSourceMissing(MountSourceMissing {
             machine: id,
             place: mount.span,
@@ -63,6 +69,7 @@ pub fn mounts(
             folder_is_there: path.rsplit_once('/').is_some_and(|(folder, _)| sources.entry(folder).is_some()),
         }));
     }
+    lacks_config
 }
 
 /// The paths of the tree by the names of their files, once somebody asks for one.
