@@ -32,6 +32,9 @@ const TEMPLATES: &[&str] = &[".example", ".sample", ".dist", ".template", ".tmpl
 const CONFIGS: &[&str] =
     &["/etc", "/usr/local/etc", "/usr/local/openresty/nginx/conf", "/opt/bitnami", "/usr/local/apache2/conf"];
 
+/// So many further places are shown that want a file which is not there.
+const ALSO: usize = 3;
+
 /// Mounts of a machine whose source is not in the tree. Whether a proxy's own config is among them: what it would have
 /// opened is missing for this reason, and said once.
 pub fn mounts(
@@ -443,6 +446,8 @@ pub fn variables(site: &mut Site, sources: &Sources, project: &Project) {
             certain: false,
         }));
     }
+    // A file that is not there is told once, however many services want it.
+    let mut files: Vec<EmptyVariable> = Vec::new();
     for service in &project.services {
         for file in service.env_files.iter().filter(|file| file.required && file.found.is_none()) {
             let HostPath::Inside(path) = &file.file.path else { continue };
@@ -450,13 +455,20 @@ pub fn variables(site: &mut Site, sources: &Sources, project: &Project) {
             if !matches!(snapshot.find(path), Found::Absent) {
                 continue;
             }
-            site.troubles.push(Trouble::EmptyVariable(EmptyVariable {
-                name: String::new(),
-                place: file.file.text.whole(),
-                effect: EmptyEffect::FileMissing { path: path.clone(), template: template_of(sources, path) },
-                given: Vec::new(),
-                certain: true,
-            }));
+            let place = file.file.text.whole();
+            let is_it = |known: &&mut EmptyVariable| match &known.effect {
+                EmptyEffect::FileMissing { path: known, .. } => known == path,
+                _ => false,
+            };
+            if let Some(known) = files.iter_mut().find(is_it) {
+                if known.given.len() < ALSO && known.place != place {
+                    known.given.push((place, format!("`{}` wants it, too", service.name.value)));
+                }
+                continue;
+            }
+            let effect = EmptyEffect::FileMissing { path: path.clone(), template: template_of(sources, path) };
+            files.push(EmptyVariable { name: String::new(), place, effect, given: Vec::new(), certain: true });
         }
     }
+    site.troubles.extend(files.into_iter().map(Trouble::EmptyVariable));
 }
