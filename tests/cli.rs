@@ -266,6 +266,17 @@ fn a_folder_named_like_a_file_is_told() {
 }
 
 #[test]
+fn half_a_project_is_told() {
+    let front = "services:\n  web:\n    image: nginx\n    depends_on: [api]\n";
+    let back = "services:\n  api:\n    image: redis\n";
+    let folder = Folder::new(&[("front/compose.yaml", front), ("back/compose.yaml", back)]);
+    let document = folder.json(&[]);
+    let why = "there is no service `api` to depend on: it is used with another file, and nothing says which";
+    assert_eq!(reason(&document, "front/compose.yaml"), why);
+    assert_eq!(document["findings"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
 fn a_file_that_is_too_large_is_told() {
     let folder = Folder::new(&[("nginx.conf", WARNS)]);
     let huge = fs::File::create(folder.0.join("compose.yaml")).expect("a file in the folder");

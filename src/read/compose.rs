@@ -17,6 +17,7 @@ mod tree;
 
 use std::collections::HashSet;
 
+use crate::read::compose::check::Dangling;
 use crate::read::compose::environment::Environment;
 use crate::read::compose::find::{Certainty, Group};
 use crate::read::compose::load::{Documents, Loader, Named, parent};
@@ -85,6 +86,7 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
         unreadable: loader.unreadable,
         incomplete: loader.incomplete,
         fragment: group.certainty == Certainty::Fragment,
+        not_judged: None,
         uncertain: loader.uncertain,
         templates: Vec::new(),
     };
@@ -97,8 +99,7 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
                 .iter()
                 .any(|it| find::is_declared_elsewhere(documents, &project.files, it.section, &it.name)) =>
         {
-            project.fragment = true;
-            project.services.clear();
+            set_aside(&mut project, &dangling);
         }
         Certainty::Known => project.problems.extend(dangling.into_iter().map(|it| it.problem)),
         _ if dangling.is_empty() => {}
@@ -108,13 +109,18 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
         }
         Certainty::Fragment => {}
         // Names that lead nowhere prove only that another file belongs to these; nothing is judged without it.
-        Certainty::Alone(None) | Certainty::Overlay => {
-            project.fragment = true;
-            project.services.clear();
-        }
+        Certainty::Alone(None) | Certainty::Overlay => set_aside(&mut project, &dangling),
     }
     tidy(&mut project);
     project
+}
+
+/// Leaves the services out of a project that is a part of another one.
+fn set_aside(project: &mut Project, dangling: &[Dangling]) {
+    let lacks = dangling.first().map_or("", |first| first.problem.message.as_str());
+    project.not_judged = Some(format!("{lacks}: it is used with another file, and nothing says which"));
+    project.fragment = true;
+    project.services.clear();
 }
 
 fn read_services(reader: &mut Reader<'_, '_>, top: &Node, active_profiles: &[String]) -> Vec<model::Service> {

@@ -79,7 +79,7 @@ pub fn read(sources: &Sources) -> Reading {
         let reading = host::read(&mut site, &trees, &root, host);
         nginx_trees.extend(reading.trees);
         for file in reading.opened {
-            coverage.add(sources, file, "other");
+            coverage.add(sources, file, "other", Read::Whole);
         }
     }
     for (file, read) in seen_sockets::read(&mut site, sources, MachineId(0)) {
@@ -90,11 +90,11 @@ pub fn read(sources: &Sources) -> Reading {
     for firewall in &site.firewalls {
         let rules = firewall.rules.iter().map(|rule| rule.place.file);
         for file in rules.chain([firewall.policy.span.file]) {
-            coverage.add(sources, file, "firewall");
+            coverage.add(sources, file, "firewall", Read::Whole);
         }
     }
     if let Some(confinement) = &site.confinement {
-        coverage.add(sources, confinement.place.file, "selinux");
+        coverage.add(sources, confinement.place.file, "selinux", Read::Whole);
     }
     nginx_trees.extend(stand_alone::read(&mut site, &trees, &candidates));
     for file in trees.used() {
@@ -133,7 +133,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         site.machines.push(part.machine);
         site.add(part.site);
         for file in container.opened.borrow().iter() {
-            coverage.add(sources, *file, "other");
+            coverage.add(sources, *file, "other", Read::Whole);
         }
         if let Some(image) = &container.files.image {
             coverage.set(sources, image.stage_place.file, "dockerfile", Read::Whole);
@@ -150,10 +150,14 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         add_problems(site, "env-file", &others);
         troubles::variables(site, sources, project);
         for file in project.services.iter().flat_map(|service| &service.env_files).filter_map(|file| file.found) {
-            coverage.add(sources, file, "env");
+            coverage.add(sources, file, "env", Read::Whole);
         }
         for file in &project.files {
-            coverage.set(sources, *file, "compose", how_read(&problems_in(*file, &project.problems)));
+            match &project.not_judged {
+                // Another project may use the file as well.
+                Some(why) => coverage.add(sources, *file, "compose", Read::No(why.clone())),
+                None => coverage.set(sources, *file, "compose", how_read(&problems_in(*file, &project.problems))),
+            }
         }
     }
     nginx_trees
@@ -244,10 +248,10 @@ struct Coverage {
 }
 
 impl Coverage {
-    /// A file that was read whole, unless more is known of it already.
-    fn add(&mut self, sources: &Sources, file: FileId, format: &'static str) {
+    /// Unless more is known of the file already.
+    fn add(&mut self, sources: &Sources, file: FileId, format: &'static str, read: Read) {
         let path = sources.path(file).to_owned();
-        self.files.entry(path.clone()).or_insert(FileCoverage { path, format, read: Read::Whole });
+        self.files.entry(path.clone()).or_insert(FileCoverage { path, format, read });
     }
 
     fn set(&mut self, sources: &Sources, file: FileId, format: &'static str, read: Read) {

@@ -33,6 +33,8 @@ pub struct Project {
     /// An overlay whose base, or another file that it needs, is not known: nothing follows from what is absent. Where
     /// it was only guessed which files it goes with, it has no services.
     pub fragment: bool,
+    /// Why it has no services although its files name some. For people.
+    pub not_judged: Option<String>,
     /// Files that another program fills in before compose can read them.
     pub templates: Vec<FileId>,
     /// Values in which a variable was left out, in the order of their places.
