@@ -40,7 +40,7 @@ fn check(site: &Site, findings: &mut Findings) {
             continue;
         }
         // Where most services come back, one that does not was forgotten.
-        let level = if lasting.len() >= without { Level::Warning } else { Level::Advice };
+        let level = if lasting.len() > without { Level::Warning } else { Level::Advice };
         for (machine, need) in missing {
             add(findings, level, machine, need, &lasting);
         }
@@ -113,9 +113,9 @@ fn check_services(site: &Site, findings: &mut Findings) {
             if misplaced || !told.insert(service.place) {
                 continue;
             }
-            // Where others come back this one was forgotten; and a single process has nobody to start it again.
-            let is_forgotten = !lasting.is_empty() && lasting.len() >= without;
-            let level = if is_forgotten || !service.has_master { Level::Warning } else { Level::Advice };
+            // Where most come back this one was forgotten; and a single process has nobody to start it again.
+            let is_forgotten = lasting.len() > without;
+            let level = if is_forgotten || !service.may_have_master { Level::Warning } else { Level::Advice };
             add_stays_down(findings, level, service, *hop, &lasting);
         }
     }
@@ -231,6 +231,7 @@ mod tests {
         assert_eq!(stack([None, Some("always"), Some("always")]), format!("warning {web}"));
         assert_eq!(stack([Some("always"), None, Some("always")]), format!("warning {api}"));
         assert_eq!(stack([None, None, Some("always")]), format!("advice {web}advice {api}"));
+        assert_eq!(stack([Some("always"), None, None]), format!("advice {api}"));
         assert_eq!(stack([None, None, None]), format!("advice {web}"));
     }
 

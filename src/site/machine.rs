@@ -329,8 +329,8 @@ pub struct Service {
     pub asked: bool,
     /// The people of this server wrote what sets it up; packages brought the others.
     pub is_own: bool,
-    /// A process of its own starts those again that work on requests.
-    pub has_master: bool,
+    /// A process of its own starts those again that work on requests, or the program is not known.
+    pub may_have_master: bool,
     /// Another unit holds its socket and starts it when somebody connects.
     pub is_woken: bool,
     /// It was started by hand, and nothing starts it at the next boot.

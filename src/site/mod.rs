@@ -6,6 +6,7 @@ pub mod access;
 pub mod backend;
 pub mod firewall;
 pub mod listener;
+pub mod loops;
 pub mod machine;
 pub mod proxy;
 pub mod reach;

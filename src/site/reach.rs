@@ -8,7 +8,7 @@ use crate::site::firewall::{Origin, Verdict};
 use crate::site::listener::{Bind, Endpoint, Listener, Protocol};
 use crate::site::machine::{Attached, Attachment, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
 use crate::site::proxy::{Hop, Host, Malformed, Port, Resolution, Route, RoutePath, Target, To};
-use crate::site::sockets;
+use crate::site::{loops, sockets};
 use crate::source::{Span, Spanned};
 
 /// One server that a hop may choose, and what becomes of the connection.
@@ -110,6 +110,8 @@ pub enum Reach {
     Loop {
         listen: Span,
         route: usize,
+        /// The other hops on the way, in their order.
+        through: Vec<Span>,
     },
     /// A public name or address.
     Leaves,
@@ -208,6 +210,7 @@ pub fn follow(site: &mut Site) {
         }
     }
     site.ends = ends;
+    loops::mark(site);
 }
 
 /// Where a connection comes from, seen from the machine that it arrives at.
@@ -404,7 +407,7 @@ impl<'s> Index<'s> {
         if let Some(family) = own
             && let Some((listen, route)) = self.comes_back(hop, Arrival::Loopback(family), port.number)
         {
-            return Reach::Loop { listen, route };
+            return Reach::Loop { listen, route, through: Vec::new() };
         }
         match &host.value {
             Host::Address(address) if !address.is_loopback() && !is_private(*address) => Reach::Leaves,
@@ -604,7 +607,7 @@ impl<'s> Index<'s> {
 
     fn reach_own_loopback(&self, hop: &Hop, home: &'s Machine, family: Family, port: u16) -> Reach {
         if let Some((listen, route)) = self.comes_back(hop, Arrival::Loopback(family), port) {
-            return Reach::Loop { listen, route };
+            return Reach::Loop { listen, route, through: Vec::new() };
         }
         if self.site.machine(home.stack).kind == Kind::Host {
             let reach = self.arrive_at_host(hop, home.stack, Arrival::Loopback(family), port);
@@ -619,7 +622,7 @@ impl<'s> Index<'s> {
             && home.stack == stack
             && let Some((listen, route)) = self.comes_back(hop, Arrival::Network, port)
         {
-            return Reach::Loop { listen, route };
+            return Reach::Loop { listen, route, through: Vec::new() };
         }
         self.arrive(hop, stack, Arrival::Network, port)
     }
@@ -889,24 +892,11 @@ fn same_route(site: &Site, hop: &Hop, own: usize) -> bool {
         // Which requests get here is decided elsewhere.
         (RoutePath::Named(_) | RoutePath::Pattern(_), _) => return false,
     };
-    let mut best: Option<(usize, usize)> = None;
     // The routes of a server stand beside each other.
     let is_other = |it: &Route| it.server != route.server;
     let start = site.routes[..own].iter().rposition(is_other).map_or(0, |at| at + 1);
     let end = site.routes[own..].iter().position(is_other).map_or(site.routes.len(), |length| own + length);
-    for (number, candidate) in site.routes[..end].iter().enumerate().skip(start) {
-        let length = match &candidate.path {
-            RoutePath::Exact(exact) if *exact == path => usize::MAX,
-            RoutePath::Prefix(prefix) if path.starts_with(prefix.as_str()) => prefix.len(),
-            RoutePath::Pattern(_) => return false,
-            RoutePath::All => 0,
-            _ => continue,
-        };
-        if best.is_none_or(|(longest, _)| length > longest) {
-            best = Some((length, number));
-        }
-    }
-    best.is_some_and(|(_, number)| number == own)
+    loops::taker(site.routes[..end].iter().enumerate().skip(start), &path) == Some(own)
 }
 
 enum Accepts {

@@ -41,7 +41,7 @@ pub fn unseen(name: &str, place: Span) -> Running {
         open_files: None,
         asked: false,
         is_own: false,
-        has_master: false,
+        may_have_master: false,
         is_woken: false,
         not_at_boot: None,
         before_network: None,

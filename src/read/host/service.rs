@@ -106,7 +106,7 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
             open_files: open_files(unit),
             asked: false,
             is_own: boot::is_own(server, unit),
-            has_master: false,
+            may_have_master: false,
             is_woken: socket.is_some(),
             not_at_boot: None,
             before_network: boot::before_network(server, unit, place),
@@ -247,7 +247,9 @@ fn starts_scripts(unit: &Unit) -> bool {
 /// Adds a process to what a service leaves running.
 pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity: &Identity, running: &mut Running) {
     let reader = process.program.and_then(|program| program.reader.as_deref());
-    running.service.has_master |= reader.is_some() || process.program.is_some_and(|program| program.workers.is_some());
+    let is_known = process.program.is_some() || process.entry.is_some();
+    let has_workers = reader.is_some() || process.program.is_some_and(|program| program.workers.is_some());
+    running.service.may_have_master |= has_workers || !is_known;
     if reader == Some("nginx") {
         running.nginx.push(NginxStart { main: named_main(process), program: process.called.clone() });
         return;
