@@ -5,15 +5,55 @@ use std::collections::BTreeMap;
 use crate::finding::{Findings, Level};
 use crate::rules::Rule;
 use crate::site::Site;
+use crate::site::backend::Backend;
 use crate::site::firewall::Origin;
-use crate::site::proxy::Hop;
+use crate::site::proxy::{Hop, Host, Target};
 use crate::site::reach::{Certainty, End, Filtered, Reach};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 
 pub const RULE: Rule = Rule { id: "firewall/blocked", doc: include_str!("blocked.md"), check };
 
 /// So many hops are named one by one.
 const HOPS: usize = 4;
+
+/// Backends that hang up on a proxy, because it is not in the list of those that may connect.
+fn turned_away(site: &Site, findings: &mut Findings) {
+    let backends = site.backends_by_listener();
+    let mut lists: BTreeMap<Span, Vec<(&End, &Hop, &Backend)>> = BTreeMap::new();
+    for (end, hop) in site.ends() {
+        let Reach::Delivered(id) = &end.reach else { continue };
+        let Some(backend) = backends.get(id) else { continue };
+        let Some(clients) = &backend.clients else { continue };
+        let Some(Target::Tcp { host, .. }) = &end.target else { continue };
+        let Some(home) = site.home(hop) else { continue };
+        let is_own = home.stack == site.machine(id.machine).stack;
+        let is_admitted = match &host.value {
+            Host::Address(address) if is_own => clients.value.contains(address),
+            _ if is_own => clients.value.iter().any(|it| it.is_loopback()),
+            // The address that a container gets is not known; it is none of the loopback.
+            _ => clients.value.iter().any(|it| !it.is_loopback()),
+        };
+        if !is_admitted {
+            lists.entry(clients.span).or_default().push((end, hop, backend));
+        }
+    }
+    for (place, hops) in lists {
+        let (end, hop, backend) = hops[0];
+        let proxy = site.proxy(hop.proxy);
+        let message = format!("{} takes no connections from {}", backend.program, proxy.product);
+        let finding = findings.error(place, message);
+        finding.label(format!("hangs up on everybody else: {} answers {}", proxy.product, proxy.answers.nonsense));
+        for (end, _, _) in hops.iter().take(HOPS) {
+            finding.note(end.place, "this connection comes from another address");
+        }
+        finding.help(match &end.target {
+            Some(Target::Tcp { host: Spanned { value: Host::Address(address), .. }, .. }) if address.is_loopback() => {
+                format!("add `{address}` to the list")
+            }
+            _ => "take the list out, or add the proxy's address to it".to_owned(),
+        });
+    }
+}
 
 /// A hop that ends at a firewall.
 type Stopped<'s> = (&'s End, &'s Hop, &'s Filtered);
@@ -58,6 +98,7 @@ fn check(site: &Site, findings: &mut Findings) {
         };
         finding.help(allow);
     }
+    turned_away(site, findings);
 }
 
 #[cfg(test)]

@@ -99,10 +99,18 @@ fn elsewhere(
     let machine = site.machine(machine);
     let published = &machine.published[number];
     let outside = first.saturating_add(port.number.saturating_sub(published.container.0));
-    let message = format!("port {} of {} is port {outside} on the host", port.number, name(machine));
+    let is_inside = published.container.0 <= port.number && port.number <= published.container.1;
+    let outside = if is_inside { outside } else { first };
+    let message = match is_inside {
+        true => format!("port {} of {} is port {outside} on the host", port.number, name(machine)),
+        false => {
+            format!("nobody is seen to listen on port {} of the host, nor to ask for {}", port.number, name(machine))
+        }
+    };
     let finding = findings.add(level(certainty), port.written.unwrap_or(host.span), message);
     finding.label(connects(site, hop));
-    finding.note(published.place, "published here");
+    finding
+        .note(published.place, if is_inside { "published here".to_owned() } else { format!("it is port {outside}") });
     finding.help(format!("use `{host}:{outside}`"));
     if let Some(written) = port.written
         && is_literal(written, &port.number.to_string())

@@ -24,7 +24,8 @@ fn check(site: &Site, findings: &mut Findings) {
         if end.server.is_some() {
             finding.note(end.place, "this server is asked");
         }
-        let other = other_port(site, id, asked);
+        // What stands before it takes the same requests as the proxy itself.
+        let other = other_port(site, id, asked).filter(|_| spoken != Protocol::Announced);
         if let Some((place, port)) = other {
             note_each(finding, [(place, format!("{} speaks {asked} on port {port}", name(machine)))]);
         }
@@ -68,6 +69,9 @@ fn advice(asked: Protocol, spoken: Protocol) -> String {
         (Protocol::Http | Protocol::Http2, Protocol::Https | Protocol::Http2Tls) => "use `https://`".to_owned(),
         (Protocol::Https | Protocol::Http2Tls, Protocol::Http | Protocol::Http2) => "use `http://`".to_owned(),
         (_, Protocol::Http2 | Protocol::Http2Tls) => "pass the request on as gRPC, with HTTP/2".to_owned(),
+        (_, Protocol::Announced) => {
+            "let the other side take connections without the PROXY protocol, at least on another port".to_owned()
+        }
         (_, Protocol::Tcp) => "name a port that speaks HTTP".to_owned(),
         (_, Protocol::Http | Protocol::Https) => format!("pass the request on as {spoken}"),
         _ => format!("pass the request on as {spoken}, or let the other side speak {asked}"),

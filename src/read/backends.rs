@@ -65,6 +65,7 @@ pub fn of_process(
         workers: None,
         queue: None,
         request_header: None,
+        clients: None,
         large_headers: None,
     };
     if process.entry.is_some() {

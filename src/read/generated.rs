@@ -73,7 +73,16 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable
     let names = host.as_str().split(',').map(|name| Spanned::new(name.trim().to_owned(), place));
     site.servers.push(VirtualServer {
         proxy,
-        listens: vec![Listen { endpoint, tls: false, udp: false, default: false, written: false, queue: None, place }],
+        listens: vec![Listen {
+            endpoint,
+            tls: false,
+            announced: false,
+            udp: false,
+            default: false,
+            written: false,
+            queue: None,
+            place,
+        }],
         names: names.collect(),
         place,
         whole: place,

@@ -10,6 +10,7 @@ pub mod modules;
 mod pass;
 mod scope;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -266,8 +267,24 @@ impl<'l> Walk<'l, '_> {
                 "if" | "limit_except" => self.loaded.items(item.children()),
                 _ => continue,
             };
-            let inner_scope = Scope::of(&children, Some(scope));
+            let mut inner_scope = Scope::of(&children, Some(scope));
+            if item.name() == "server" && self.loaded.incomplete.is_none() {
+                let mut passes = Vec::new();
+                self.passes(&children, at.depth, &mut passes);
+                inner_scope.passes = Some(passes);
+            }
             self.block(&children, &inner_scope, inner);
+        }
+    }
+
+    /// The names of what passes requests on in these statements and the blocks among them.
+    fn passes(&self, items: &[DirectiveRef<'l>], depth: usize, found: &mut Vec<Cow<'l, str>>) {
+        for item in items {
+            if item.is_block() && depth < DEPTH {
+                self.passes(&self.loaded.items(item.children()), depth + 1, found);
+            } else if FAMILIES.iter().any(|family| family.directive == item.name()) && !found.contains(&item.name()) {
+                found.push(item.name());
+            }
         }
     }
 
@@ -300,6 +317,7 @@ impl<'l> Walk<'l, '_> {
             listens.push(Listen {
                 endpoint,
                 tls: ssl_on,
+                announced: false,
                 udp: false,
                 default: false,
                 written: false,
@@ -309,6 +327,7 @@ impl<'l> Walk<'l, '_> {
         }
         for listen in listens.iter().filter(|listen| !listen.udp) {
             let protocol = match (layer, listen.tls) {
+                (LayerName::Http, _) if listen.announced => Some(Protocol::Announced),
                 (LayerName::Http, false) => Some(Protocol::Http),
                 (LayerName::Http, true) => Some(Protocol::Https),
                 (LayerName::Stream, _) => None,
@@ -386,7 +405,7 @@ impl<'l> Walk<'l, '_> {
             hops.push(Hop {
                 to: found.to,
                 uri: found.uri,
-                protocol: Spanned::new(found.protocol, found.protocol_place.unwrap_or(word.span())),
+                protocol: Spanned::new(around.spoken(found.protocol), found.protocol_place.unwrap_or(word.span())),
                 ..template.clone()
             });
         }
@@ -449,6 +468,15 @@ struct Around<'a, 'l, 'p> {
 }
 
 impl Around<'_, '_, '_> {
+    /// A stream may be announced to its target.
+    fn spoken(&self, protocol: Protocol) -> Protocol {
+        let announces = || self.scope.find("proxy_protocol").and_then(|item| item.argument(0));
+        match self.stream && announces().is_some_and(|word| word.value() == "on") {
+            true => Protocol::Announced,
+            false => protocol,
+        }
+    }
+
     fn keeps_host(&self) -> bool {
         self.scope.find_all("proxy_set_header").iter().any(|item| {
             let mut words = item.arguments();

@@ -1,5 +1,7 @@
 //! What stands behind listeners: how long it works on a request, how long it keeps a connection, how much it takes in.
 
+use std::net::IpAddr;
+
 use crate::site::machine::MachineId;
 use crate::source::{Span, Spanned};
 
@@ -21,6 +23,8 @@ pub struct Backend {
     pub queue: Option<Queue>,
     /// What it takes the header of a request into, where a larger one is dropped without an answer.
     pub request_header: Option<Size>,
+    /// From these addresses alone it takes connections; it closes others without an answer.
+    pub clients: Option<Spanned<Vec<IpAddr>>>,
     /// The headers of its answers are known to be large, for this reason; where that is seen.
     pub large_headers: Option<Spanned<String>>,
 }

@@ -20,6 +20,8 @@ pub enum Protocol {
     Uwsgi,
     Scgi,
     Ajp,
+    /// Each connection has to begin with a line that says where it comes from, as load balancers write it.
+    Announced,
     /// Something else over TCP: a database, a queue, a raw stream.
     Tcp,
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Protocol {
             Protocol::Uwsgi => "uwsgi",
             Protocol::Scgi => "SCGI",
             Protocol::Ajp => "AJP",
+            Protocol::Announced => "the PROXY protocol",
             Protocol::Tcp => "TCP",
         })
     }

@@ -3,6 +3,7 @@
 //! Readers fill a [`Site`]; [`reach`] follows every hop once; rules read it. No product is known by name here.
 
 pub mod access;
+pub mod astray;
 pub mod backend;
 pub mod firewall;
 pub mod listener;

@@ -73,6 +73,8 @@ pub struct VirtualServer {
 pub struct Listen {
     pub endpoint: Endpoint,
     pub tls: bool,
+    /// It takes only connections that begin with the PROXY protocol.
+    pub announced: bool,
     pub udp: bool,
     pub default: bool,
     /// The address that a `listen` without one stands for is the service's only evidence.

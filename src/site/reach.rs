@@ -8,7 +8,7 @@ use crate::site::firewall::{Origin, Verdict};
 use crate::site::listener::{Bind, Endpoint, Listener, Protocol};
 use crate::site::machine::{Attached, Attachment, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
 use crate::site::proxy::{Hop, Host, Malformed, Port, Resolution, Route, RoutePath, Target, To};
-use crate::site::{loops, sockets};
+use crate::site::{astray, loops, sockets};
 use crate::source::{Span, Spanned};
 
 /// One server that a hop may choose, and what becomes of the connection.
@@ -250,6 +250,9 @@ struct Index<'s> {
     gateways: BTreeSet<IpAddr>,
     /// Published ports by their host side.
     published: HashMap<u16, Vec<(MachineId, usize)>>,
+    /// The only port of the host that is asked for and that nobody is seen to have, and the only published port that nobody
+    /// asks for.
+    astray: Option<(u16, MachineId, usize)>,
     host: Option<MachineId>,
     sockets: sockets::Sockets,
 }
@@ -265,6 +268,7 @@ impl<'s> Index<'s> {
             // Docker's default bridge.
             gateways: BTreeSet::from([IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1))]),
             published: HashMap::new(),
+            astray: None,
             host: None,
             sockets: sockets::Sockets::of(site),
         };
@@ -301,6 +305,7 @@ impl<'s> Index<'s> {
                 }
             }
         }
+        index.astray = index.host.and_then(|host| astray::find(site, host, &index.published));
         index
     }
 
@@ -704,6 +709,11 @@ impl<'s> Index<'s> {
         {
             return reach;
         }
+        if let (Arrival::Loopback(_), Some((asked, machine, published))) = (arrival, self.astray)
+            && asked == port
+        {
+            return Reach::NotPublished { machine, published: Some(published), certainty: Certainty::Likely };
+        }
         own
     }
 
@@ -929,7 +939,9 @@ pub fn understands(hop: Protocol, listener: Option<Protocol>) -> bool {
     let Some(listener) = listener else { return true };
     match (hop, listener) {
         (a, b) if a == b => true,
+        (Protocol::Tcp, Protocol::Announced) => false,
         (Protocol::Tcp, _) => true,
+        (Protocol::Announced, _) => true,
         // A server of HTTP may well take HTTP/2 on the same port; only a pure HTTP/2 server refuses HTTP/1.
         (Protocol::Http2, Protocol::Http) | (Protocol::Http2Tls, Protocol::Https) => true,
         (Protocol::Https, Protocol::Http2Tls) => true,

@@ -1,5 +1,7 @@
 //! The pools of php-fpm: how long a request may take there, and how many are worked on at a time.
 
+use std::net::IpAddr;
+
 use crate::read::app::php_fpm::{Pool, Pools};
 use crate::read::catalogue::program::Program;
 use crate::read::glob;
@@ -82,10 +84,18 @@ pub fn pools(
             queue: queue(pool),
             workers: children.and_then(|text| Some(Spanned::new(text.as_str().trim().parse().ok()?, text.whole()))),
             large_headers: large_headers.clone(),
+            clients: clients(pool),
             ..backend.clone()
         })
     };
     pools.pools.iter().filter_map(one).collect()
+}
+
+/// Whoever else connects over TCP is hung up on (php.net/manual/en/install.fpm.configuration.php, `listen.allowed_clients`).
+fn clients(pool: &Pool) -> Option<Spanned<Vec<IpAddr>>> {
+    let text = pool.get("listen.allowed_clients")?;
+    let addresses: Option<Vec<IpAddr>> = text.as_str().split(',').map(|it| it.trim().parse().ok()).collect();
+    Some(Spanned::new(addresses?, text.whole()))
 }
 
 fn queue(pool: &Pool) -> Option<Queue> {

@@ -73,15 +73,39 @@ pub fn buffers(scope: &Scope<'_, '_>, prefix: &'static str, stream: bool) -> Buf
         None
     };
     let header_setting = Setting { family: prefix, rest: "buffer_size" };
-    let mut misplaced = Vec::new();
-    for (name, item) in scope.simple.iter().filter(|_| header.is_none() && readable) {
-        let other =
-            BUFFERED.iter().find(|other| **other != prefix && name.strip_prefix(**other) == Some("buffer_size"));
-        if other.is_some() {
-            misplaced.push((Spanned::new(name.to_string(), item.name_span()), header_setting));
+    let misplaced = if header.is_none() && readable { misplaced(scope, prefix) } else { Vec::new() };
+    Buffers { header_setting, header, body, refused, misplaced }
+}
+
+/// Buffers of another family, beside the pass or in a block around it up to its `server`, where nothing else has a use for
+/// them.
+fn misplaced(scope: &Scope<'_, '_>, prefix: &'static str) -> Vec<(Spanned<String>, Setting)> {
+    let of_others = |name: &str, rest: &str| {
+        BUFFERED.iter().find(|other| **other != prefix && name.strip_prefix(**other) == Some(rest)).copied()
+    };
+    let mut blocks: Vec<&Scope<'_, '_>> = vec![scope];
+    let around: Vec<&Scope<'_, '_>> = scope.chain().skip(1).collect();
+    let server = around.iter().position(|block| block.passes.is_some());
+    blocks.extend(server.iter().flat_map(|at| &around[..=*at]).copied());
+    let passes = scope.chain().find_map(|block| block.passes.as_deref()).unwrap_or_default();
+    let has_a_use = |family: &str| passes.iter().any(|pass| pass.strip_prefix(family) == Some("pass"));
+    for rest in ["buffer_size", "buffers"] {
+        let mut found = Vec::new();
+        for (number, block) in blocks.iter().enumerate() {
+            for (name, item) in &block.simple {
+                if let Some(family) = of_others(name, rest)
+                    && !(number > 0 && has_a_use(family))
+                {
+                    let setting = Setting { family: prefix, rest };
+                    found.push((Spanned::new(name.to_string(), item.name_span()), setting));
+                }
+            }
+        }
+        if !found.is_empty() {
+            return found;
         }
     }
-    Buffers { header_setting, header, body, refused, misplaced }
+    Vec::new()
 }
 
 /// Why nginx would not start with these sizes, whatever the size of a page is. The busy buffers are twice the larger one

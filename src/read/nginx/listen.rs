@@ -19,6 +19,7 @@ pub fn listen(item: DirectiveRef<'_>, ssl_on: bool) -> Vec<Listen> {
         endpoint,
         // `quic` takes UDP; the TCP side has a line of its own.
         tls: ssl_on || flag("ssl"),
+        announced: flag("proxy_protocol"),
         udp: flag("udp") || flag("quic"),
         default: flag("default_server") || flag("default"),
         written: true,

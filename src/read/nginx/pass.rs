@@ -58,6 +58,9 @@ pub const FAMILIES: &[Family] = &[
     },
 ];
 
+/// Bytes.
+const LONGEST_PATH: usize = 107;
+
 /// A pass, followed to what it names.
 pub struct Found {
     pub to: To,
@@ -115,7 +118,10 @@ pub fn target(
             };
             found(To::Malformed(malformed), uri)
         }
-        Place::Unix { path } => found(To::Target(Target::Unix { path: socket_path(&path) }), uri),
+        Place::Unix { path } => match too_long(&path, computed) {
+            Some(malformed) => found(To::Malformed(malformed), uri),
+            None => found(To::Target(Target::Unix { path: socket_path(&path) }), uri),
+        },
         Place::Host { host, port } => {
             if let Host::Name(name) = &host.value
                 && let Some(group) = groups.get(&name.to_ascii_lowercase())
@@ -169,7 +175,7 @@ pub fn server_address(value: &Text) -> Result<Target, Malformed> {
     }
     match address.place {
         Place::Unix { path } => match address.uri {
-            None => Ok(Target::Unix { path: socket_path(&path) }),
+            None => too_long(&path, false).map_or(Ok(Target::Unix { path: socket_path(&path) }), Err),
             Some(uri) => Err(Malformed {
                 span: value.whole(),
                 message: format!(
@@ -233,6 +239,18 @@ fn port_of(port: Option<PortText>, default: u16) -> Port {
 
 fn socket_path(path: &Text) -> Spanned<String> {
     path.spanned()
+}
+
+/// The system takes paths of 107 bytes for sockets at most (unix(7)); nginx: "too long path in the unix domain socket".
+fn too_long(path: &Text, computed: bool) -> Option<Malformed> {
+    let length = path.as_str().len();
+    (length > LONGEST_PATH).then(|| Malformed {
+        span: path.whole(),
+        message: format!("the path of this socket has {length} bytes, and no socket may have more than {LONGEST_PATH}"),
+        help: Some("let the backend listen on a shorter path, such as one below `/run`".to_owned()),
+        instead: None,
+        fatal: !computed,
+    })
 }
 
 fn missing_unix(value: &Text) -> Malformed {

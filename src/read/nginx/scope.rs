@@ -19,6 +19,9 @@ pub struct Scope<'l, 'p> {
     pub simple: Vec<(Cow<'l, str>, DirectiveRef<'l>)>,
     /// `if` blocks right below: what is set there holds sometimes.
     pub branches: Vec<DirectiveRef<'l>>,
+    /// For a `server`: the statements anywhere in it that pass requests on, by their names; `None`: not a `server`, or not
+    /// all of it was seen.
+    pub passes: Option<Vec<Cow<'l, str>>>,
 }
 
 impl<'l, 'p> Scope<'l, 'p> {
@@ -26,10 +29,10 @@ impl<'l, 'p> Scope<'l, 'p> {
         let simple = items.iter().filter(|item| !item.is_block() || item.lua().is_some());
         let simple = simple.map(|item| (item.name(), *item)).collect();
         let branches = items.iter().filter(|item| item.is_block() && item.name() == "if").copied().collect();
-        Scope { parent, simple, branches }
+        Scope { parent, simple, branches, passes: None }
     }
 
-    fn chain(&self) -> impl Iterator<Item = &Scope<'l, 'p>> {
+    pub fn chain(&self) -> impl Iterator<Item = &Scope<'l, 'p>> {
         std::iter::successors(Some(self), |scope| scope.parent)
     }
 
