@@ -16,6 +16,7 @@ pub mod host;
 pub mod image;
 pub mod machine_files;
 pub mod nginx;
+pub mod other_proxies;
 pub mod probe;
 pub mod process;
 pub mod required;
@@ -104,6 +105,10 @@ pub fn read(sources: &Sources) -> Reading {
     }
     for tree in &nginx_trees {
         note_tree(&mut site, &mut coverage, sources, &trees, tree);
+    }
+    let is_nginx = |path: &str| coverage.files.get(path).is_some_and(|file| file.format == "nginx");
+    for file in other_proxies::files(sources, is_nginx) {
+        coverage.files.insert(file.path.clone(), file);
     }
     Reading { site, files: coverage.files.into_values().collect() }
 }

@@ -74,6 +74,9 @@ fn routes(counts: &Counts) -> String {
 /// What is said when there is nothing to show.
 fn nothing(counts: &Counts) -> String {
     let read = counts.files - counts.files_unread;
+    if read == 0 && counts.files_unread > 0 {
+        return "nothing could be judged".to_owned();
+    }
     if read == 0 {
         return "found no file that says what a proxy does".to_owned();
     }
