@@ -42,7 +42,7 @@ pub fn files(sources: &Sources, is_known: impl Fn(&str) -> bool) -> Vec<FileCove
     let unread = sources.files().filter(|(_, source)| !is_known(&source.path)).filter_map(|(_, source)| {
         let name = source.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         let is_named = |part: &&str| name.starts_with(part) || name.ends_with(part);
-        let of_name = |other: &&OtherProxy| other.files.iter().any(|part| is_named(part));
+        let of_name = |other: &&OtherProxy| other.files.iter().any(is_named);
         let other = OTHERS.iter().filter(of_name).find(|other| sends_on(&source.text, other))?;
         let read = Read::No(format!("where {} sends requests is not read", other.name));
         Some(FileCoverage { path: source.path.clone(), format: other.format, read })
@@ -55,7 +55,7 @@ fn sends_on(text: &str, other: &OtherProxy) -> bool {
         let line = line.trim_start();
         let begins =
             |statement: &&str| line.get(..statement.len()).is_some_and(|start| start.eq_ignore_ascii_case(statement));
-        other.statements.iter().any(|statement| begins(statement))
+        other.statements.iter().any(begins)
     })
 }
 
