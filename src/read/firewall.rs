@@ -1,7 +1,7 @@
 //! Firewalls of the host: what ufw, firewalld and saved rules of iptables and nft let in, and what scripts of the tree
 //! tell them.
 
-mod firewalld;
+pub mod firewalld;
 mod iptables;
 mod nft;
 mod script;

@@ -94,6 +94,9 @@ pub fn read(sources: &Sources) -> Reading {
             coverage.add(sources, file, "firewall", Read::Whole);
         }
     }
+    for (file, reason) in firewall::firewalld::unreadable(sources) {
+        coverage.set(sources, file, "firewall", Read::No(reason));
+    }
     if let Some(confinement) = &site.confinement {
         coverage.add(sources, confinement.place.file, "selinux", Read::Whole);
     }

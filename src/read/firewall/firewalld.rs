@@ -11,10 +11,18 @@ use crate::read::firewall::iptables::ports;
 use crate::read::snapshot::Tree as Snapshot;
 use crate::read::surroundings::Found;
 use crate::site::firewall::{Firewall, Interface, Network, PacketRule, Verdict};
-use crate::source::{Sources, Span, Spanned, Text};
+use crate::source::{FileId, Sources, Span, Spanned, Text};
 
 /// Zones of the administrator hide those that come with it.
 const FOLDERS: [&str; 2] = ["etc/firewalld", "usr/lib/firewalld"];
+
+/// Zones and services that were read and are no XML, with the reason: nothing follows from them.
+pub fn unreadable(sources: &Sources) -> Vec<(FileId, String)> {
+    let settings = sources.files().filter(|(_, source)| {
+        source.path.ends_with(".xml") && FOLDERS.iter().any(|folder| source.path.contains(&format!("{folder}/")))
+    });
+    settings.filter_map(|(file, source)| Some((file, Document::parse(&source.text).err()?.to_string()))).collect()
+}
 
 /// Links that `systemctl enable` makes.
 const ENABLED: [&str; 2] = [
@@ -249,7 +257,7 @@ fn is_kept_from_firewalls(text: &Text) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{read, unreadable};
     use crate::site::firewall::{Origin, Verdict};
     use crate::source::Sources;
 
@@ -269,6 +277,15 @@ mod tests {
     const DOCKER: &str = "etc/firewalld/zones/docker.xml";
     const PUBLIC: &str = "etc/firewalld/zones/public.xml";
     const ALONE: (&str, &str) = ("etc/docker/daemon.json", "{\"iptables\": false}");
+
+    #[test]
+    fn what_is_no_xml_is_told() {
+        let mut sources = Sources::default();
+        let broken = sources.add(DOCKER, "<zone><port");
+        sources.add(PUBLIC, "<zone/>");
+        let told = unreadable(&sources);
+        assert_eq!(told.iter().map(|(file, _)| *file).collect::<Vec<_>>(), [broken]);
+    }
 
     #[test]
     fn docker_has_a_zone_of_its_own() {
