@@ -57,11 +57,14 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
     let level = match (why, nothing_else) {
         // A site that is kept for later.
         (NotLoadedWhy::NotEnabled, false) => return,
-        (NotLoadedWhy::MainInside { .. } | NotLoadedWhy::IsFolder, _) | (_, true) => Level::Error,
+        (NotLoadedWhy::MainInside { .. } | NotLoadedWhy::PartAsMain { .. } | NotLoadedWhy::IsFolder, _) | (_, true) => {
+            Level::Error
+        }
         (_, false) => Level::Warning,
     };
     let message = match why {
         NotLoadedWhy::MainInside { block, .. } => format!("`{path}` is a whole config with its own `{block}`"),
+        NotLoadedWhy::PartAsMain { block, .. } => format!("`{path}` is the main config and begins with `{block}`"),
         NotLoadedWhy::DefaultSite { .. } => format!("`{path}` does not get the requests"),
         NotLoadedWhy::IsFolder => format!("`{path}` is a folder"),
         _ => format!("`{path}` is never loaded"),
@@ -76,6 +79,10 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
             .label(format!("`{machine}` does not start: only parts of a config are allowed here"))
             .note(*place, format!("`{block}` may only stand in the main config"))
             .help("put it in the place of the main config, or leave only its `server` blocks"),
+        NotLoadedWhy::PartAsMain { block, place } => finding
+            .label(format!("`{machine}` does not start: `{block}` is not allowed here"))
+            .note(*place, format!("`{block}` may only stand inside `http`"))
+            .help("put it where the main config includes it, `/etc/nginx/conf.d/default.conf`, or give it `events` and `http`"),
         NotLoadedWhy::NoInclude => finding
             .label("no `include` of the main config looks here")
             .help("put it where the main config looks: `/etc/nginx/conf.d/default.conf`"),

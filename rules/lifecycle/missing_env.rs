@@ -47,6 +47,7 @@ fn message(variable: &EmptyVariable) -> String {
         EmptyEffect::StaysLiteral { expression } => format!("`{expression}` stays in the config as it is"),
         EmptyEffect::StaysUnset { expression } => format!("`{expression}` stays in the config: `{name}` is not set"),
         EmptyEffect::Eats { variable } => format!("the substitution empties `{variable}` of the config itself"),
+        EmptyEffect::Overwrites { path } => format!("`{path}` is emptied before it is read"),
         EmptyEffect::Empties { what } if what.contains(name.as_str()) => format!("`{name}` has no value"),
         EmptyEffect::Empties { what } => format!("`{name}` has no value, so {what} is empty"),
         EmptyEffect::Refused { message } if message.is_empty() => format!("`{name}` has no value"),
@@ -67,6 +68,7 @@ fn label(effect: &EmptyEffect) -> &'static str {
         EmptyEffect::StaysLiteral { .. } => "defaults are not known to this substitution",
         EmptyEffect::StaysUnset { .. } => "only variables that exist are replaced",
         EmptyEffect::Eats { .. } => "replaces every word that looks like a variable",
+        EmptyEffect::Overwrites { .. } => "reads what it writes to",
         EmptyEffect::Empties { .. } => "becomes empty",
         EmptyEffect::Refused { .. } | EmptyEffect::FileMissing { .. } => "nothing of the project starts",
         EmptyEffect::FileElsewhere { .. } => "it is started in this folder",
@@ -84,6 +86,7 @@ fn help(variable: &EmptyVariable) -> String {
             format!("set `{name}` in the environment of the service that does the substitution")
         }
         EmptyEffect::Eats { .. } => "tell it which variables to replace: `'$ONE $TWO'`".to_owned(),
+        EmptyEffect::Overwrites { .. } => "keep the template under another name".to_owned(),
         EmptyEffect::Empties { .. } => format!("set `{name}`, or give it a default: `${{{name}:-value}}`"),
         EmptyEffect::Refused { .. } | EmptyEffect::Required { .. } => format!("set `{name}`"),
         EmptyEffect::FileOfService { path, .. } => {

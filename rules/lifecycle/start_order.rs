@@ -20,6 +20,7 @@ fn check(site: &Site, findings: &mut Findings) {
         }
     }
     check_conditions(site, findings);
+    check_ends(site, findings);
     for (home, needs) in needs(site) {
         check_waiting(site, home, &needs, findings);
     }
@@ -68,6 +69,27 @@ fn check_conditions(site: &Site, findings: &mut Findings) {
                 .label(format!("waits for it, so `{}` does not start", machine.name))
                 .note(place, "neither it nor its image brings one, or it is switched off")
                 .help(format!("give `{}` a `healthcheck`, or wait with `condition: service_started`", target.name));
+        }
+    }
+}
+
+/// Somebody waits for the end of a machine that serves until it is stopped.
+fn check_ends(site: &Site, findings: &mut Findings) {
+    for machine in site.machines.iter().filter(|machine| machine.start == Start::Always) {
+        for dependency in &machine.depends_on {
+            let target = site.machine(dependency.on);
+            if dependency.condition != Condition::Completed
+                || !dependency.required
+                || target.listening.listeners.is_empty()
+            {
+                continue;
+            }
+            let listener = ListenerId { machine: dependency.on, index: 0 };
+            findings
+                .error(dependency.place, format!("`{}` does not end by itself", target.name))
+                .label(format!("waits for its end, so `{}` does not start", machine.name))
+                .note(site.listener(listener).place, words::listens(site, listener))
+                .help("wait with `condition: service_healthy`, or `service_started` where nobody checks its health");
         }
     }
 }

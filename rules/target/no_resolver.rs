@@ -10,7 +10,7 @@ use crate::site::Site;
 use crate::site::machine::{Kind, MachineId};
 use crate::site::proxy::Hop;
 use crate::site::reach::{End, Reach};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 
 pub const RULE: Rule = Rule { id: "target/no-resolver", doc: include_str!("no_resolver.md"), check };
 
@@ -22,6 +22,7 @@ fn check(site: &Site, findings: &mut Findings) {
     for (end, hop) in site.ends() {
         match &end.reach {
             Reach::NoResolver => without(site, end, hop, findings),
+            Reach::HostsNotRead { entry } => only_listed(site, end, hop, *entry, findings),
             Reach::ForeignResolver { resolver, machine } => {
                 foreign.entry((resolver, *machine)).or_default().push((end, hop));
             }
@@ -60,4 +61,14 @@ fn without(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
         Some(Kind::Container) => format!("add `resolver {DOCKER};`, or write the target without a variable"),
         _ => "add `resolver` with the address of a name server, or write the target without a variable".to_owned(),
     });
+}
+/// `extra_hosts` fills `/etc/hosts`, which is read once, when the proxy starts.
+fn only_listed(site: &Site, end: &End, hop: &Hop, entry: Span, findings: &mut Findings) {
+    let Some((host, _)) = host_and_port(end) else { return };
+    let proxy = site.proxy(hop.proxy);
+    let message = format!("`{host}` is looked up with each request, and no name server knows it");
+    let finding = findings.error(hop.place, message);
+    finding.label(format!("the variable delays the lookup: {} answers {}", product(site, hop), proxy.answers.refused));
+    finding.note(entry, "this is for names without a variable: it goes into `/etc/hosts`, which no name server reads");
+    finding.help("write the target without a variable, or as an `upstream` group");
 }

@@ -130,6 +130,10 @@ impl<'s> Container<'s> {
         if started.processes.is_empty() {
             started.open.get_or_insert_with(|| "what its start leaves running is not visible".to_owned());
         }
+        // Kept alive so that people can work in it.
+        if started.processes.iter().all(|process| matches!(process.name.as_str(), "sleep" | "tail")) {
+            started.open.get_or_insert_with(|| "it waits for somebody to start a program in it".to_owned());
+        }
         started.processes.shrink_to_fit();
         started
     }

@@ -43,6 +43,8 @@ pub enum LeftoverWhy {
     Emptied,
     /// Whether it is set is not visible.
     Unknown,
+    /// The result goes to the template itself, which the shell empties before anything is read.
+    OwnTemplate,
 }
 
 /// Puts variables into a template.

@@ -2,16 +2,15 @@
 //! (github.com/nginx-proxy/nginx-proxy, docs).
 
 use std::collections::BTreeSet;
-
 use std::sync::Arc;
 
 use crate::read::container::Container;
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Protocol};
-use crate::site::machine::{Attached, MachineId};
+use crate::site::machine::{Attached, Machine, MachineId};
 use crate::site::proxy::{
-    Answers, Hop, Host, Listen, Port, Proxy, ProxyId, Resolution, Route, RoutePath, Settings, Target, To, UnknownName,
-    VirtualServer, Waits,
+    Answers, Hop, Host, Listen, Malformed, Port, Proxy, ProxyId, Resolution, Route, RoutePath, Settings, Target, To,
+    UnknownName, VirtualServer, Waits,
 };
 use crate::source::{Lookup, Span, Spanned, Text};
 
@@ -48,7 +47,7 @@ pub fn read(site: &mut Site, containers: &[(MachineId, Box<Container<'_>>)]) {
             if host.as_str().trim().is_empty() || *target == id || !is_seen(site, id, *target) {
                 continue;
             }
-            add(site, proxy, *target, &host, |name| container.variable(name));
+            add(site, proxy, *target, &host, container);
         }
     }
 }
@@ -67,7 +66,7 @@ fn is_seen(site: &Site, proxy: MachineId, target: MachineId) -> bool {
     }
 }
 
-fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable: impl Fn(&str) -> Lookup) {
+fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, container: &Container<'_>) {
     let place = host.whole();
     let endpoint = Endpoint::Tcp { bind: Bind::Any, port: 80 };
     let names = host.as_str().split(',').map(|name| Spanned::new(name.trim().to_owned(), place));
@@ -91,25 +90,21 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable
     });
     site.routes.push(Route { server: Some(site.servers.len() - 1), path: RoutePath::All, place });
     let machine = &site.machines[target.0];
-    let (to, place) = match variable("VIRTUAL_PORT") {
+    let name = machine.name.to_ascii_lowercase();
+    let unknown = |why: &str| To::Unknown(why.to_owned());
+    let (to, place) = match container.variable("VIRTUAL_PORT") {
         Lookup::Value(text) => match text.as_str().trim().parse::<u16>() {
-            Ok(number) => (Ok(Port { number, written: Some(text.whole()) }), text.whole()),
-            Err(_) => (Err("its `VIRTUAL_PORT` is no number"), text.whole()),
+            Ok(number) => (to_port(&name, Port { number, written: Some(text.whole()) }, text.whole()), text.whole()),
+            Err(_) if is_port_number(text.as_str()) => (unknown("its `VIRTUAL_PORT` is no number"), text.whole()),
+            Err(_) => (To::Malformed(no_port(&text)), text.whole()),
         },
-        Lookup::Unknown => (Err("its `VIRTUAL_PORT` is not visible"), place),
-        // Without it the only exposed port counts, else 80.
-        Lookup::Unset => {
-            let exposed: BTreeSet<(u16, u16)> = machine.declared.iter().map(|declared| declared.ports).collect();
-            match exposed.iter().next() {
-                Some((first, last)) if exposed.len() == 1 && first == last => {
-                    (Ok(Port { number: *first, written: None }), place)
-                }
-                None if !machine.built_here => (Err("the ports that its image exposes are not visible"), place),
-                _ => (Ok(Port { number: 80, written: None }), place),
-            }
-        }
+        Lookup::Unknown => (unknown("its `VIRTUAL_PORT` is not visible"), place),
+        Lookup::Unset => match only_port(machine, container) {
+            Ok(number) => (to_port(&name, Port { number, written: None }, place), place),
+            Err(why) => (unknown(why), place),
+        },
     };
-    let protocol = match variable("VIRTUAL_PROTO") {
+    let protocol = match container.variable("VIRTUAL_PROTO") {
         Lookup::Value(text) => match text.as_str() {
             "https" => Spanned::new(Protocol::Https, text.whole()),
             "fastcgi" => Spanned::new(Protocol::FastCgi, text.whole()),
@@ -119,13 +114,9 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable
         },
         _ => Spanned::new(Protocol::Http, host.whole()),
     };
-    let name = machine.name.to_ascii_lowercase();
-    let (to, written) = match to {
-        Ok(port) => {
-            let written = format!("{name}:{}", port.number);
-            (To::Target(Target::Tcp { host: Spanned::new(Host::Name(name), place), port }), written)
-        }
-        Err(why) => (To::Unknown(why.to_owned()), name),
+    let written = match &to {
+        To::Target(Target::Tcp { port, .. }) => format!("{name}:{}", port.number),
+        _ => name,
     };
     site.hops.push(Hop {
         proxy,
@@ -141,4 +132,38 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, variable
         waits: Waits::default(),
         settings: Arc::new(Settings { keeps_host: true, ..Settings::default() }),
     });
+}
+
+fn to_port(name: &str, port: Port, place: Span) -> To {
+    To::Target(Target::Tcp { host: Spanned::new(Host::Name(name.to_owned()), place), port })
+}
+
+/// The port that counts when none is named: the only one that is exposed, else 80. What an image exposes, those that
+/// are built from it expose as well.
+fn only_port(machine: &Machine, container: &Container<'_>) -> Result<u16, &'static str> {
+    let mut exposed: BTreeSet<(u16, u16)> = machine.declared.iter().map(|declared| declared.ports).collect();
+    let of_image = container.facts.as_ref().and_then(|facts| facts.expose.as_ref());
+    exposed.extend(of_image.into_iter().flatten().map(|port| (*port, *port)));
+    let is_known = of_image.is_some() || machine.built_here && (container.facts.is_some() || container.files.empty);
+    match exposed.first() {
+        Some((first, last)) if exposed.len() == 1 && first == last => Ok(*first),
+        None if !is_known => Err("the ports that its image exposes are not visible"),
+        _ => Ok(80),
+    }
+}
+
+/// A number, though none that a port can have, or empty.
+fn is_port_number(text: &str) -> bool {
+    text.trim().bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Several ports, or one with a protocol behind it, make a server that nginx-proxy cannot address.
+fn no_port(text: &Text) -> Malformed {
+    Malformed {
+        span: text.whole(),
+        message: format!("`{}` is not one port", text.as_str().trim()),
+        help: Some("name one port; for several services use `VIRTUAL_HOST_MULTIPORTS`".to_owned()),
+        instead: None,
+        fatal: false,
+    }
 }

@@ -216,7 +216,7 @@ fn proxies(
         running.listeners.extend(reading.listening.listeners);
         running.open = running.open.take().or(reading.listening.open);
         let complete = running.open.is_none();
-        let nginx = NginxRead { trees: reading.trees, includes: reading.includes, complete };
+        let nginx = NginxRead { trees: reading.trees, main: Some(main), includes: reading.includes, complete };
         let nothing_listens = running.listeners.is_empty();
         if troubles::not_loaded(site, trees, host, &server.files, std::slice::from_ref(&nginx), nothing_listens) {
             let listening = &mut site.machines[host.0].listening;

@@ -34,7 +34,10 @@ const USUAL_MAIN: &str = "http { include /etc/nginx/conf.d/*.conf; include /etc/
 
 /// One nginx of a machine, read.
 pub struct NginxRead {
+    /// The first is that of the main file.
     pub trees: Vec<Arc<Tree>>,
+    /// The path of the main file, where it is visible.
+    pub main: Option<String>,
     pub includes: Vec<nginx::Include>,
     /// Every file that it loads is visible.
     pub complete: bool,
@@ -185,7 +188,10 @@ fn run_nginx(
         listening.open.get_or_insert_with(|| format!("a part of its configuration is {language}"));
     }
     let complete = listening.open.is_none();
-    (NginxRead { trees: reading.trees, includes: reading.includes, complete }, listening)
+    (
+        NginxRead { trees: reading.trees, main: (!hidden).then_some(path), includes: reading.includes, complete },
+        listening,
+    )
 }
 
 /// Something is put where only nginx looks.

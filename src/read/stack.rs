@@ -332,6 +332,8 @@ impl Placed<'_, '_> {
         let names = |joined: Option<&Joined>| {
             let mut names = vec![service.name.value.to_ascii_lowercase()];
             names.extend(service.container_name.as_ref().map(|name| name.as_str().to_ascii_lowercase()));
+            // Docker's DNS knows it as well, since version 20.10 (github.com/moby/moby, pull request 39204).
+            names.extend(service.hostname.as_ref().map(|name| name.as_str().to_ascii_lowercase()));
             let aliases = joined.iter().flat_map(|joined| &joined.aliases);
             names.extend(aliases.map(|alias| alias.as_str().to_ascii_lowercase()));
             names.dedup();
@@ -449,14 +451,23 @@ fn declared(service: &Service, container: &Container<'_>) -> Vec<Declared> {
     declared
 }
 
-/// A variable that is called `PORT` or `…_PORT` often says where the program behind it listens.
+/// A variable that is called `PORT` or `…_PORT` often says where the program behind it listens, and so does a number in
+/// its command.
 fn port_variables(container: &Container<'_>) -> Vec<u16> {
     let named = container.variables.iter().filter(|(name, _)| *name == "PORT" || name.ends_with("_PORT"));
     let number = |value: &Lookup| match value {
         Lookup::Value(text) => text.as_str().parse().ok(),
         _ => None,
     };
-    named.filter_map(|(_, value)| number(value)).collect()
+    let words = match &container.start {
+        Some(Command::Exec(words)) => words.iter().map(Text::as_str).collect::<Vec<_>>(),
+        Some(Command::Shell(text)) => vec![text.as_str()],
+        None => Vec::new(),
+    };
+    // `--port 7000` of a program that nobody knows says no less.
+    let words = words.into_iter().flat_map(|text| text.split(|letter: char| !letter.is_ascii_alphanumeric()));
+    let ports = words.filter_map(|word| word.parse().ok()).filter(|port| *port > 0);
+    named.filter_map(|(_, value)| number(value)).chain(ports).collect()
 }
 
 fn published(service: &Service) -> Vec<Published> {

@@ -3,7 +3,7 @@
 
 use crate::read::catalogue::tree::Templates;
 use crate::read::container::Container;
-use crate::read::envsubst::{Leftover, Substituted, Which, names, substitute};
+use crate::read::envsubst::{Leftover, LeftoverWhy, Substituted, Which, names, substitute};
 use crate::read::image::files::join;
 use crate::read::image::{Base, Change, Image};
 use crate::read::process::Start;
@@ -240,7 +240,16 @@ fn substituted(container: &Container<'_>, command: &Command, words: &[Option<Tex
     let input = command.redirections.iter().find(|it| it.operator == "<")?;
     let lookup = |name: &str| container.variable(name);
     let from = input.target.expand(&lookup)?;
-    let Found::File(template) = container.files.find(&join(&container.directory, from.as_str())) else { return None };
+    let from = join(&container.directory, from.as_str());
+    let Found::File(template) = container.files.find(&from) else { return None };
+    let appends = command.redirections.iter().any(|it| it.operator == ">>");
+    if from == path && !appends {
+        let text = Text::fixed("", command.span);
+        let change = Change::Write { path: from.clone(), text, append: false, place: command.span };
+        let why = LeftoverWhy::OwnTemplate;
+        let leftover = Leftover { name: from, expression: String::new(), place: command.span, why };
+        return Some(Rendered { change, leftovers: vec![leftover] });
+    }
     // The list is quoted, or the shell would have replaced it.
     let list = command.words.get(1).and_then(Word::literal);
     if list.is_none() && words.len() > 1 {

@@ -167,6 +167,16 @@ pub fn not_loaded(
                 }));
             }
         }
+        if let Some((origin, block, path)) = part_as_main(nginx, files) {
+            site.troubles.push(Trouble::NotLoaded(NotLoaded {
+                machine: id,
+                place: origin.unwrap_or(block.name_span()),
+                file: None,
+                path: path.to_owned(),
+                why: NotLoadedWhy::PartAsMain { block: block.name().into_owned(), place: block.name_span() },
+                nothing_else: false,
+            }));
+        }
         for tree in &nginx.trees[1..] {
             let block = tree.root().find(|item| item.is_block() && matches!(&*item.name(), "http" | "events"));
             let Some(block) = block else { continue };
@@ -186,6 +196,19 @@ pub fn not_loaded(
         Trouble::NotLoaded(it) => it.machine == id && it.nothing_else,
         _ => false,
     })
+}
+
+/// A block at the outermost level of the main file that nginx only takes inside `http`, and what brings that file.
+fn part_as_main<'n>(
+    nginx: &'n NginxRead,
+    files: &MachineFiles<'_>,
+) -> Option<(Option<Span>, DirectiveRef<'n>, &'n str)> {
+    let path = nginx.main.as_deref()?;
+    let main = nginx.trees.first().filter(|tree| tree.text().file().is_some())?;
+    let is_part =
+        |item: &DirectiveRef<'_>| item.is_block() && matches!(&*item.name(), "server" | "upstream" | "location");
+    let block = main.root().find(is_part)?;
+    Some((files.origin(path), block, path))
 }
 
 /// The config would define a group that a hop of the machine's proxies goes to, as if it were a host.
@@ -344,6 +367,11 @@ pub fn leftovers(site: &mut Site, trees: &Trees<'_>, container: &Container<'_>) 
                 continue;
             }
             let (name, here) = (leftover.name.clone(), leftover.place);
+            if let EmptyEffect::Overwrites { .. } = effect {
+                let lost = EmptyVariable { name, place: *place, effect, given: Vec::new(), certain: true };
+                site.troubles.push(Trouble::EmptyVariable(lost));
+                continue;
+            }
             if let EmptyEffect::Eats { .. } = effect {
                 // What a substitution takes away is its own fault, and said once: of the worst place.
                 if around.statement == "log_format" || eaten.as_ref().is_some_and(|it| it.certain || !around.is_a_word)
@@ -406,6 +434,7 @@ fn effect(leftover: &Leftover, tree: &Tree) -> Option<EmptyEffect> {
             Some(EmptyEffect::Empties { what: format!("`{expression}`") })
         }
         LeftoverWhy::Emptied => Some(EmptyEffect::Eats { variable: expression }),
+        LeftoverWhy::OwnTemplate => Some(EmptyEffect::Overwrites { path: leftover.name.clone() }),
         LeftoverWhy::Unset | LeftoverWhy::Unknown => None,
     }
 }

@@ -43,7 +43,7 @@ pub struct Machine {
     pub listener_processes: Vec<usize>,
     /// Ports that are named by people and prove nothing: EXPOSE, expose, the container side of ports.
     pub declared: Vec<Declared>,
-    /// The numbers in variables such as `PORT` that its processes are given: whoever reads them may listen there.
+    /// The numbers in its command and in variables such as `PORT`: whoever is given them may listen there.
     pub port_variables: Vec<u16>,
     pub published: Vec<Published>,
     /// Names in its hosts file.

@@ -105,6 +105,10 @@ pub enum Reach {
         resolver: Spanned<String>,
         machine: MachineId,
     },
+    /// Only the machine's own list of hosts has the name, and what is looked up at run time never reads that list.
+    HostsNotRead {
+        entry: Span,
+    },
     Malformed(Malformed),
     /// The request comes back to the same route.
     Loop {
@@ -168,7 +172,7 @@ impl Reach {
             | Reach::GroupUnknown { .. }
             | Reach::NotStarted { .. }
             | Reach::HostNameMissing { .. } => "name-unknown",
-            Reach::NoResolver | Reach::ForeignResolver { .. } => "name-unknown",
+            Reach::NoResolver | Reach::ForeignResolver { .. } | Reach::HostsNotRead { .. } => "name-unknown",
             Reach::OtherNetwork { .. } | Reach::NotPublished { .. } => "no-route",
             Reach::Socket(missing) => missing.outcome(),
             Reach::Filtered(_) => "filtered",
@@ -439,6 +443,17 @@ impl<'s> Index<'s> {
     ) -> Reach {
         let Some(first) = resolvers.first() else { return self.no_resolver(hop) };
         if resolvers.iter().any(|resolver| asks_docker(&resolver.value)) && home.kind == Kind::Container {
+            let listed = home.hosts.iter().find(|entry| entry.name.eq_ignore_ascii_case(name));
+            let is_closed = !self.attachments(home).iter().any(|it| self.site.networks[it.network.0].open);
+            let may_be_public = looks_public(name) && !is_name_of_the_host(name);
+            if let Some(entry) = listed.filter(|_| is_closed && !may_be_public && self.members(home, name).is_empty()) {
+                return match entry.to {
+                    // Links are kept by Docker's name server.
+                    HostsTarget::Machine(machine) => self.reach_container(hop, machine, port.number),
+                    HostsTarget::Unknown => Reach::undecided(format!("the address of `{name}` is not visible")),
+                    HostsTarget::Address(_) | HostsTarget::Gateway => Reach::HostsNotRead { entry: entry.place },
+                };
+            }
             return self.reach_name(hop, home, name, port.number);
         }
         if is_localhost(name) {
@@ -536,7 +551,31 @@ impl<'s> Index<'s> {
         if looks_public(name) {
             return Reach::Leaves;
         }
-        self.name_unknown(home, name, Certainty::Proven)
+        match self.named_by_compose(home, name) {
+            Some((machine, '-')) => self.reach_container(hop, machine, port),
+            // With underscores it is a name of Compose 1, which later versions give when they are told to.
+            Some(_) => self.name_unknown(home, name, Certainty::Likely),
+            None => self.name_unknown(home, name, Certainty::Proven),
+        }
+    }
+
+    /// The container whose name Compose makes up as `project-service-1`, and what stands between the parts. What the
+    /// project is called is decided outside of the files as well.
+    fn named_by_compose(&self, home: &Machine, name: &str) -> Option<(MachineId, char)> {
+        let (rest, number) = name.rsplit_once(['-', '_'])?;
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let between = name.as_bytes()[rest.len()] as char;
+        let parts = rest.match_indices(between).map(|(at, _)| &rest[at + 1..]);
+        let of_service = |service: &str| {
+            let found = self.members(home, service).into_iter().find(|id| {
+                let machine = self.site.machine(*id);
+                machine.container_name.is_none() && machine.name.eq_ignore_ascii_case(service)
+            });
+            found.filter(|_| rest.len() > service.len() + 1)
+        };
+        parts.into_iter().find_map(of_service).map(|machine| (machine, between))
     }
 
     /// Machines of this name that are not on a network of `home`: of its own project first.

@@ -47,6 +47,8 @@ pub enum EmptyEffect {
     StaysUnset { expression: String },
     /// A variable of the config itself is emptied by a substitution that was not told which ones to replace.
     Eats { variable: String },
+    /// A substitution is told to write over its own template, so nothing is left of it.
+    Overwrites { path: String },
     /// A host, port or path is left empty.
     Empties { what: String },
     /// Compose refuses to start without it; the message it shows.
@@ -101,6 +103,8 @@ pub enum NotLoadedWhy {
     NoInclude,
     /// A whole config with its own `http` or `events` lies where parts are included.
     MainInside { block: String, place: Span },
+    /// A part of a config, with a block that belongs into `http`, lies where the main config is read.
+    PartAsMain { block: String, place: Span },
     /// Another mount or copy lies over it.
     Shadowed { by: Span },
     /// The default site that comes with the image takes the requests.

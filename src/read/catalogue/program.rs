@@ -183,6 +183,8 @@ pub enum Meaning {
     Unix,
     /// TLS is spoken.
     Tls,
+    /// TLS is not spoken, whatever else is said.
+    Plain,
     /// What `protocol` says is spoken.
     Speaks,
     /// Permission bits of the unix socket, octal.

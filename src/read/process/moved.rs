@@ -79,6 +79,7 @@ impl<'d> Moved<'d> {
             Meaning::Tls if mover.when.is_some() || !is_no(value) => self.tls = true,
             Meaning::Off if mover.when.is_some() || !is_no(value) => self.off = true,
             Meaning::Tls | Meaning::Off => {}
+            Meaning::Plain => self.tls = false,
             Meaning::Speaks => self.protocol = mover.protocol,
             Meaning::Mode | Meaning::Umask | Meaning::Owner | Meaning::Group => {}
             Meaning::Unclear => self.undecided(format!("what `{value}` means for it is not known")),
@@ -174,6 +175,7 @@ impl<'d> Moved<'d> {
     fn apply_unknown(&mut self, mover: &Mover, place: Span, why: String) {
         match mover.is {
             Meaning::Tls => self.protocol_unknown = true,
+            Meaning::Plain => self.protocol_unknown |= self.tls,
             Meaning::Host | Meaning::Anywhere => {
                 self.bind.get_or_insert((Bind::Unknown, place));
             }
