@@ -3,6 +3,8 @@
 use crate::finding::Findings;
 use crate::rules::{Rule, words};
 use crate::site::Site;
+use crate::site::machine::{Attached, MachineId};
+use crate::site::proxy::{Host, Target};
 use crate::site::trouble::{PoolTrouble, PoolWhy, StartTrouble, StartWhy, Trouble, UnitTrouble, UnitWhy};
 
 pub const RULE: Rule = Rule { id: "lifecycle/start-command", doc: include_str!("start_command.md"), check };
@@ -10,6 +12,9 @@ pub const RULE: Rule = Rule { id: "lifecycle/start-command", doc: include_str!("
 fn check(site: &Site, findings: &mut Findings) {
     for trouble in &site.troubles {
         match trouble {
+            // Helpers that only hold files or are called by hand may end.
+            Trouble::Start(StartTrouble { machine, why: StartWhy::EndsAtOnce { .. }, .. })
+                if !is_asked(site, *machine) => {}
             Trouble::Start(trouble) => add(site, trouble, findings),
             Trouble::Unit(UnitTrouble { unit, place, why: UnitWhy::NotAbsolute { setting, program } }) => {
                 let message = format!("systemd refuses `{unit}`: `{program}` is no absolute path");
@@ -46,6 +51,16 @@ fn check(site: &Site, findings: &mut Findings) {
     }
 }
 
+/// A proxy sends requests to one of its names.
+fn is_asked(site: &Site, id: MachineId) -> bool {
+    let Attached::Networks(attachments) = &site.machine(id).attached else { return false };
+    let is_name = |name: &str| attachments.iter().any(|it| it.names.iter().any(|own| own.eq_ignore_ascii_case(name)));
+    site.ends().any(|(end, _)| match &end.target {
+        Some(Target::Tcp { host, .. }) => matches!(&host.value, Host::Name(name) if is_name(name)),
+        _ => false,
+    })
+}
+
 fn add(site: &Site, trouble: &StartTrouble, findings: &mut Findings) {
     let name = words::name(site.machine(trouble.machine));
     let place = trouble.place;
@@ -68,6 +83,12 @@ fn add(site: &Site, trouble: &StartTrouble, findings: &mut Findings) {
             let finding = findings.warning(place, message).label("starts this script");
             finding.note(*file, "the name of the interpreter ends in an invisible carriage return");
             finding.help("save it with line feeds only, and keep it so: `*.sh text eol=lf` in `.gitattributes`");
+        }
+        StartWhy::EndsAtOnce { command } => {
+            let message =
+                format!("{name} ends as soon as it starts: `{command}` waits for input, and nobody types any");
+            let finding = findings.warning(place, message).label("starts this, which leaves nothing running");
+            finding.help("take the variant of the image that serves, or give the service a `command`");
         }
         StartWhy::NotExecutable { path, file } => {
             let message = format!("{name} cannot run `{path}`: it is not executable");

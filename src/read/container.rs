@@ -33,6 +33,8 @@ pub struct Blueprint {
     pub environment_is_open: bool,
     pub directory: Option<Text>,
     pub user: Option<Text>,
+    /// What reads from a terminal finds one.
+    pub terminal: bool,
     pub mounts: Vec<MountedFiles>,
 }
 
@@ -58,6 +60,7 @@ pub struct Container<'s> {
     pub variables_are_open: bool,
     pub directory: String,
     pub start: Option<Start>,
+    pub terminal: bool,
     pub started: Started,
     /// Files of the snapshot that its processes were seen to read.
     pub opened: RefCell<BTreeSet<FileId>>,
@@ -66,6 +69,10 @@ pub struct Container<'s> {
     /// The image, or the one that its own is built from.
     pub image: Option<Text>,
 }
+
+/// Start commands that read what people type, and end where nobody does.
+const READ_FROM_A_TERMINAL: [&str; 10] =
+    ["sh", "bash", "ash", "node", "python", "python3", "irb", "php -a", "php", "jshell"];
 
 impl<'s> Container<'s> {
     pub fn of(sources: &'s Sources, blueprint: Blueprint) -> Container<'s> {
@@ -108,6 +115,7 @@ impl<'s> Container<'s> {
             variables_are_open,
             directory,
             start,
+            terminal: blueprint.terminal,
             started: Started::default(),
             opened: RefCell::default(),
             image_place,
@@ -116,6 +124,19 @@ impl<'s> Container<'s> {
         container.files.started = starting::changes(&container);
         container.started = container.follow();
         container
+    }
+
+    /// The start command, when it is a program that reads from a terminal, has none, and so ends as soon as it starts.
+    pub fn ends_at_once(&self) -> Option<(Span, String)> {
+        let Some(Start::Exec(words)) = self.start.as_ref().filter(|_| !self.terminal) else { return None };
+        let is_script = |word: &&Text| {
+            matches!(word.as_str().rsplit('/').next(), Some("docker-entrypoint.sh" | "docker-php-entrypoint"))
+        };
+        let words: Vec<&Text> = words.iter().skip_while(is_script).collect();
+        let line = words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ");
+        let name = line.rsplit('/').next().unwrap_or_default();
+        let place = words.first()?.whole();
+        READ_FROM_A_TERMINAL.contains(&name).then(|| (place, name.to_owned()))
     }
 
     fn follow(&self) -> Started {

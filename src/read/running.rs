@@ -60,7 +60,8 @@ pub fn read(part: &mut Part<'_>, trees: &Trees<'_>, version: Option<(u32, u32, u
         nginx_listening.push((key, listening));
         read.push(reading);
     }
-    let unseen = read.is_empty() && container.started.open.is_some() && is_nginx_by_its_files(&container.files);
+    let may_run = container.started.open.is_some() && container.ends_at_once().is_none();
+    let unseen = read.is_empty() && may_run && is_nginx_by_its_files(&container.files);
     if unseen {
         let main = main_of(&container.files).map_or(Main::Hidden, |(text, path)| Main::Seen(text, path));
         let place = container.image_place;

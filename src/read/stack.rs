@@ -148,6 +148,7 @@ impl Placed<'_, '_> {
             environment_is_open: service.environment_is_open(),
             directory: service.working_dir.clone(),
             user: service.user.clone(),
+            terminal: service.terminal,
             mounts: self.mounts(service),
         }
     }

@@ -36,6 +36,7 @@ const CANDIDATES: usize = 3;
 
 pub fn read(site: &mut Site, id: MachineId, container: &Container<'_>) {
     let mut found = Vec::new();
+    found.extend(container.ends_at_once().map(|(place, command)| (place, StartWhy::EndsAtOnce { command })));
     if let Some(program) = started(container) {
         found.extend(script(container, &program));
     }

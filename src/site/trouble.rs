@@ -129,6 +129,8 @@ pub enum StartWhy {
     Missing { path: String, elsewhere: Option<(String, Span)> },
     /// The lines of the script end in a carriage return, so its first line names an interpreter that does not exist.
     CarriageReturns { path: String, file: Span },
+    /// It reads from a terminal that it does not have: the command.
+    EndsAtOnce { command: String },
     /// Nobody may execute it.
     NotExecutable { path: String, file: Span },
     /// A mount covers the folder into which the build installed packages, and has none of them.

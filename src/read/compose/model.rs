@@ -97,6 +97,8 @@ pub struct Service {
     pub user: Option<Text>,
     pub container_name: Option<Text>,
     pub hostname: Option<Text>,
+    /// `tty` or `stdin_open`: what reads from a terminal finds one.
+    pub terminal: bool,
     pub dns: Vec<Text>,
     pub privileged: bool,
     /// It is a plugin of compose and no container.

@@ -56,6 +56,9 @@ impl Reader<'_, '_> {
             user: text("user"),
             container_name: text("container_name"),
             hostname: text("hostname"),
+            terminal: ["tty", "stdin_open"]
+                .iter()
+                .any(|key| node.get(key).is_some_and(|value| value.as_bool() != Some(false))),
             dns: self.texts(node.get("dns")),
             privileged: node.get("privileged").and_then(Node::as_bool).unwrap_or(false),
             is_provider: node.get("provider").is_some(),
