@@ -1,5 +1,7 @@
 //! Health checks that can never succeed, and those that make everybody wait.
 
+use std::collections::BTreeMap;
+
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
 use crate::site::Site;
@@ -15,9 +17,14 @@ const FIRST_LOOK: f64 = 120.0;
 
 fn check(site: &Site, findings: &mut Findings) {
     let waiters = waiters(site);
+    let mut stacks: BTreeMap<MachineId, Vec<MachineId>> = BTreeMap::new();
+    for (number, machine) in site.machines.iter().enumerate() {
+        stacks.entry(machine.stack).or_default().push(MachineId(number));
+    }
     for (number, machine) in site.machines.iter().enumerate().filter(|(_, machine)| machine.start == Start::Always) {
         let Some(probe) = machine.probe.as_ref().filter(|probe| probe.enabled) else { continue };
-        let check = Check { site, machine, probe, waiter: waiters[number] };
+        let around = stacks.get(&machine.stack).map_or(&[][..], Vec::as_slice);
+        let check = Check { site, machine, around, probe, waiter: waiters[number] };
         // A tool that is not there is the first obstacle; what it would ask does not matter.
         if !check.tool(findings) {
             check.asked(findings);
@@ -42,6 +49,8 @@ fn waiters(site: &Site) -> Vec<Option<(&Machine, &Dependency)>> {
 struct Check<'s> {
     site: &'s Site,
     machine: &'s Machine,
+    /// Who shares its addresses, itself included.
+    around: &'s [MachineId],
     probe: &'s Probe,
     waiter: Option<(&'s Machine, &'s Dependency)>,
 }
@@ -81,15 +90,13 @@ impl Check<'_> {
             return;
         }
         let mut listeners: Vec<ListenerId> = Vec::new();
-        for (number, machine) in self.site.machines.iter().enumerate() {
-            if machine.stack != self.machine.stack {
-                continue;
-            }
-            if machine.listening.open.is_some() {
+        for machine in self.around {
+            let listening = &self.site.machine(*machine).listening;
+            if listening.open.is_some() {
                 return;
             }
-            let id = |index| ListenerId { machine: MachineId(number), index };
-            listeners.extend((0..machine.listening.listeners.len()).map(id));
+            let id = |index| ListenerId { machine: *machine, index };
+            listeners.extend((0..listening.listeners.len()).map(id));
         }
         let there = listeners.iter().find(
             |id| matches!(self.site.listener(**id).endpoint, Endpoint::Tcp { port, .. } if port == asks.port.value),

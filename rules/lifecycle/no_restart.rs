@@ -1,6 +1,6 @@
 //! Backends and proxies that stay down after a crash or a reboot, while the services beside them come back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
@@ -179,6 +179,10 @@ struct Need {
 }
 
 fn needed(site: &Site) -> BTreeMap<MachineId, Need> {
+    let mut named: HashMap<(usize, &str), MachineId> = HashMap::new();
+    for (number, machine) in site.machines.iter().enumerate() {
+        named.entry((machine.project, &machine.name)).or_insert(MachineId(number));
+    }
     let mut needed = BTreeMap::new();
     for (end, hop) in site.ends() {
         let Some(home) = site.proxy(hop.proxy).machine else { continue };
@@ -192,9 +196,8 @@ fn needed(site: &Site) -> BTreeMap<MachineId, Need> {
         let Some(Target::Tcp { host, .. }) = &end.target else { continue };
         let Host::Name(asked) = &host.value else { continue };
         let project = site.machine(home).project;
-        let named = site.machines.iter().position(|it| it.project == project && it.name == *asked);
-        if let Some(number) = named {
-            needed.entry(MachineId(number)).or_insert_with(need);
+        if let Some(machine) = named.get(&(project, asked.as_str())) {
+            needed.entry(*machine).or_insert_with(need);
         }
     }
     needed
