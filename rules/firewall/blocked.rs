@@ -7,14 +7,51 @@ use crate::rules::Rule;
 use crate::site::Site;
 use crate::site::backend::Backend;
 use crate::site::firewall::Origin;
+use crate::site::listener::Endpoint;
 use crate::site::proxy::{Hop, Host, Target};
 use crate::site::reach::{Certainty, End, Filtered, Reach};
+use crate::site::trouble::{CutOff, Trouble, UnitTrouble, UnitWhy};
 use crate::source::{Span, Spanned};
 
 pub const RULE: Rule = Rule { id: "firewall/blocked", doc: include_str!("blocked.md"), check };
 
 /// So many hops are named one by one.
 const HOPS: usize = 4;
+
+/// Units that are kept from the network of the machine.
+fn cut_off(site: &Site, findings: &mut Findings) {
+    for trouble in &site.troubles {
+        let Trouble::Unit(UnitTrouble { unit, place, why: UnitWhy::CutOff { setting, kind, listener } }) = trouble
+        else {
+            continue;
+        };
+        let proxy = site.proxies.iter().find(|proxy| proxy.machine.is_some());
+        let Some(proxy) = proxy else { continue };
+        let is_asked = |end: &End| match (&end.reach, listener) {
+            (Reach::Delivered(id), Some(listener)) => site.listener(*id).place == *listener,
+            (Reach::Delivered(id), None) => !matches!(site.listener(*id).endpoint, Endpoint::Unix { .. }),
+            _ => false,
+        };
+        let asked: Vec<&End> = site.ends.iter().filter(|end| is_asked(end)).collect();
+        if asked.is_empty() {
+            continue;
+        }
+        let (what, status) = match (kind, listener) {
+            (CutOff::OwnNetwork, _) => ("has a network of its own", proxy.answers.refused),
+            (CutOff::Addresses, Some(_)) => ("gets nothing from this machine's own addresses", proxy.answers.slow),
+            (CutOff::Addresses, None) => ("may not connect to this machine's own addresses", proxy.answers.refused),
+        };
+        let message = format!("`{unit}` {what}: {} answers {status}", proxy.product);
+        let finding = findings.error(*place, message).label(format!("`{setting}`"));
+        for end in asked.iter().take(HOPS) {
+            finding.note(end.place, "this connection does not come through");
+        }
+        finding.help(match kind {
+            CutOff::OwnNetwork => "take it out, or let it listen on a unix socket",
+            CutOff::Addresses => "add `IPAddressAllow=localhost`",
+        });
+    }
+}
 
 /// Backends that hang up on a proxy, because it is not in the list of those that may connect.
 fn turned_away(site: &Site, findings: &mut Findings) {
@@ -99,6 +136,7 @@ fn check(site: &Site, findings: &mut Findings) {
         finding.help(allow);
     }
     turned_away(site, findings);
+    cut_off(site, findings);
 }
 
 #[cfg(test)]

@@ -31,6 +31,21 @@ fn check(site: &Site, findings: &mut Findings) {
                 let finding = findings.warning(*place, message).label("unknown on this server");
                 finding.note(*passwd, "the users of the server").help("name a user that exists, or create it");
             }
+            Trouble::Unit(UnitTrouble { unit, place, why: UnitWhy::NoFamily { setting, family, listener } }) => {
+                let message = format!("`{unit}` can make no {family}: `{setting}`");
+                let finding = findings.error(*place, message).label("nothing else is allowed here");
+                if let Some(listener) = listener {
+                    finding.note(*listener, "it is told to listen here");
+                }
+                let missing = if *family == "unix sockets" { "AF_UNIX" } else { "AF_INET AF_INET6" };
+                finding.help(format!("add `{missing}`"));
+            }
+            Trouble::Pool(PoolTrouble { pool, place, why: PoolWhy::Prefix { path } }) => {
+                let message = format!("php-fpm does not start for pool `{pool}`: `unix:` is no host with a port");
+                let finding =
+                    findings.error(*place, message).label("a path is written without anything in front of it");
+                finding.help(format!("write `listen = {path}`"));
+            }
             Trouble::Pool(PoolTrouble { pool, place, why: PoolWhy::Numbers { message, other } }) => {
                 let finding = findings.error(*place, format!("php-fpm does not start for pool `{pool}`: {message}"));
                 finding.label("then none of its sockets is there");

@@ -38,6 +38,7 @@ fn check(site: &Site, findings: &mut Findings) {
                 asked.entry((refused.machine, refused.port)).or_default().push(Asked { end, hop, refused });
             }
             Reach::OtherFamily { listener, certainty } => other_family(site, end, hop, *listener, *certainty, findings),
+            Reach::Delivered(listener) => one_of_two(site, end, hop, *listener, findings),
             _ => {}
         }
     }
@@ -176,6 +177,22 @@ fn other_family(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty: Ce
     if port.written.is_some() && is_literal(host.span, &in_a_target(asked)) {
         finding.fix(format!("use `{}`", in_a_target(bound)), true, host.span, in_a_target(bound));
     }
+}
+
+/// `localhost` is two addresses, the listener has one of them, and no second one is tried.
+fn one_of_two(site: &Site, end: &End, hop: &Hop, id: ListenerId, findings: &mut Findings) {
+    let (Some(one_try), Some((host, port))) = (hop.settings.one_try, host_and_port(end)) else { return };
+    let listener = site.listener(id);
+    let Endpoint::Tcp { bind: Bind::Only(bound), .. } = listener.endpoint else { return };
+    let is_own = matches!(&host.value, Host::Name(name) if name.eq_ignore_ascii_case("localhost"));
+    if !is_own || !bound.is_loopback() {
+        return;
+    }
+    let message = format!("`{host}` is two addresses, and only {} answers", address(&listener.endpoint));
+    let refused = site.proxy(hop.proxy).answers.refused;
+    let finding = findings.warning(end.place, message).label(format!("half of the requests end in {refused}"));
+    finding.note(one_try, "the other address is not tried").note(listener.bind_place, listens(site, id));
+    finding.help(format!("use `{}:{}`", in_a_target(bound), port.number));
 }
 
 /// An address as it is written in front of a port.

@@ -5,7 +5,7 @@ use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::site::Site;
 use crate::site::listener::Protocol;
-use crate::site::proxy::{Hop, Host};
+use crate::site::proxy::{Hop, Host, Target, To};
 use crate::site::reach::{End, Reach};
 
 pub const RULE: Rule = Rule { id: "target/tls-handshake", doc: include_str!("tls_handshake.md"), check };
@@ -16,6 +16,7 @@ fn check(site: &Site, findings: &mut Findings) {
             continue;
         }
         trust(site, hop, findings);
+        name_of_group(site, end, hop, findings);
         let Some((host, _)) = host_and_port(end) else { continue };
         match &host.value {
             Host::Name(name) if matches!(end.reach, Reach::Leaves) => server_name(site, end, hop, name, findings),
@@ -68,6 +69,28 @@ fn bare_address(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
         findings.warning(end.place, format!("few certificates are valid for a bare address such as `{host}`"));
     finding.label(format!("{} checks the certificate and answers {}", proxy.product, proxy.answers.nonsense));
     finding.help("say which name the certificate has, or speak plain HTTP on a network that you trust");
+}
+
+/// The certificate is checked against the name of the group, which is known to nobody else.
+fn name_of_group(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
+    let To::Group(group) = hop.to else { return };
+    let group = &site.groups[group];
+    let is_checked = hop.settings.tls.verify.as_ref().is_some_and(|verify| verify.value);
+    if !is_checked || hop.settings.tls.name.is_some() || group.name.value.contains('.') {
+        return;
+    }
+    let is_host = |host: &Host| matches!(host, Host::Name(name) if *name == group.name.value);
+    let mut targets = group.servers.iter().filter_map(|server| server.to.as_ref().ok());
+    let is_a_host = targets.any(|target| matches!(target, Target::Tcp { host, .. } if is_host(&host.value)));
+    let is_first = end.server.is_some_and(|(_, number)| number == 0);
+    if is_a_host || !is_first || matches!(end.reach, Reach::Leaves) && hop.settings.tls.server_name.is_some() {
+        return;
+    }
+    let proxy = site.proxy(hop.proxy);
+    let message = format!("the certificate has to be valid for `{}`, the name of the group", group.name);
+    let finding = findings.warning(hop.place, message);
+    finding.label(format!("{} checks it and answers {}", proxy.product, proxy.answers.nonsense));
+    finding.note(group.name.span, "the group").help("say which name the certificate has");
 }
 
 fn trust(site: &Site, hop: &Hop, findings: &mut Findings) {

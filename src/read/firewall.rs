@@ -22,6 +22,14 @@ const SAVED: &[&str] =
 /// what it does.
 pub fn read(site: &mut Site, sources: &Sources, roots: &[String]) {
     let mut firewalls: Vec<Firewall> = Vec::new();
+    // A server whose proxies all run in containers.
+    let ufw_alone = sources.below("").filter_map(|(path, _)| {
+        let root = path.strip_suffix("etc/ufw/ufw.conf")?;
+        (root.is_empty() || root.ends_with('/')).then(|| root.trim_end_matches('/'))
+    });
+    for root in ufw_alone.filter(|root| !roots.iter().any(|known| known == root)) {
+        firewalls.extend(ufw::read(sources, root).map(|it| Firewall { certain: false, ..it }));
+    }
     for root in roots {
         firewalls.extend(ufw::read(sources, root));
         firewalls.extend(firewalld::read(sources, root));

@@ -1,5 +1,6 @@
 //! A server that is read as a whole: the folder that stands for its `/`, and the nginx that runs on it.
 
+mod barriers;
 mod boot;
 mod dotenv;
 mod environment;

@@ -420,6 +420,7 @@ impl<'l> Walk<'l, '_> {
             reuse: if around.stream { Reuse::Unknown } else { reuse(around.scope, around.family.prefix, version) },
             buffers: buffers(around.scope, around.family.prefix, around.stream),
             tls: around.tls(),
+            one_try: around.one_try(),
             has_fallback: has_fallback(around.scope),
         };
         if *self.settings != settings {
@@ -475,6 +476,15 @@ impl Around<'_, '_, '_> {
             true => Protocol::Announced,
             false => protocol,
         }
+    }
+
+    /// `proxy_next_upstream off`, `proxy_next_upstream_tries 1`.
+    fn one_try(&self) -> Option<Span> {
+        let says = |rest, value: &str| {
+            let word = self.scope.find_setting(self.setting(rest))?.argument(0)?;
+            (word.value() == value).then(|| word.span())
+        };
+        says("next_upstream", "off").or_else(|| says("next_upstream_tries", "1"))
     }
 
     fn keeps_host(&self) -> bool {

@@ -147,6 +147,8 @@ pub struct Settings {
     pub reuse: Reuse,
     pub buffers: Buffers,
     pub tls: TlsClient,
+    /// Where a target has several addresses only one of them is tried: where that is written.
+    pub one_try: Option<Span>,
     /// A failing answer is caught by a page or another location.
     pub has_fallback: bool,
 }

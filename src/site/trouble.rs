@@ -177,6 +177,19 @@ pub enum UnitWhy {
     NoShell { word: String },
     /// Nobody of this name is in /etc/passwd, which is there.
     UnknownUser { user: String, passwd: Span },
+    /// The setting takes the kind of socket away that it opens or connects by; its address, where that is written.
+    NoFamily { setting: String, family: &'static str, listener: Option<Span> },
+    /// The setting keeps what goes over the network away from it.
+    CutOff { setting: String, kind: CutOff, listener: Option<Span> },
+}
+
+/// What a setting does to connections over the loopback of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOff {
+    /// The loopback that the program sees is its own.
+    OwnNetwork,
+    /// What comes from addresses that are not let in is dropped, and nothing can be sent there.
+    Addresses,
 }
 
 /// Settings for which php-fpm does not start at all.
@@ -196,6 +209,8 @@ pub enum PoolWhy {
     SameListen { listen: String, other: String, there: Span },
     /// Nobody of this name is in /etc/passwd, which is there.
     UnknownUser { user: String, passwd: Span },
+    /// `listen` has the `unix:` of other programs in front of its path, which is taken for the name of a host.
+    Prefix { path: String },
 }
 
 #[derive(Clone, Debug)]

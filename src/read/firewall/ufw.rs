@@ -3,8 +3,8 @@
 use crate::read::firewall::iptables;
 use crate::read::snapshot::Tree as Snapshot;
 use crate::read::surroundings::Found;
-use crate::site::firewall::{Firewall, Verdict};
-use crate::source::{Sources, Spanned, Text};
+use crate::site::firewall::{Firewall, Interface, PacketRule, Verdict};
+use crate::source::{Sources, Span, Spanned, Text};
 
 pub fn read(sources: &Sources, root: &str) -> Option<Firewall> {
     let snapshot = Snapshot { sources, root: Some(root) };
@@ -24,12 +24,30 @@ pub fn read(sources: &Sources, root: &str) -> Option<Firewall> {
     let policy = setting(&defaults, "DEFAULT_INPUT_POLICY")?;
     let policy = Spanned::new(iptables::policy(&policy.value)?, policy.span);
     // Rules that cannot be seen may accept anything.
-    let before = iptables::filter(&find("etc/ufw/before.rules")?)?.chains.flat("ufw-before-input")?;
+    // Its own rules come with the package and let in what belongs to connections, pings and names of neighbours.
+    let own = find("etc/ufw/before.rules");
+    let before = match &own {
+        Some(text) => iptables::filter(text)?.chains.flat("ufw-before-input")?,
+        None => vec![of_loopback(policy.span)],
+    };
     let user = iptables::filter(&find("etc/ufw/user.rules")?)?.chains.flat("ufw-user-input")?;
     // The accepted ones of its own rules; what they drop is broken or nobody's.
     let before = before.into_iter().filter(|rule| rule.verdict == Verdict::Accept);
     let rules = before.chain(user).collect();
-    Some(Firewall { tool: "ufw".to_owned(), certain: true, rules, policy })
+    Some(Firewall { tool: "ufw".to_owned(), certain: own.is_some(), rules, policy })
+}
+
+/// What the rules of the package begin with.
+fn of_loopback(place: Span) -> PacketRule {
+    PacketRule {
+        verdict: Verdict::Accept,
+        interface: Some(Interface { name: "lo".to_owned(), negated: false }),
+        source: None,
+        destination: None,
+        ports: None,
+        unclear: false,
+        place,
+    }
 }
 
 /// `NAME="value"`, and where the line stands.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::read::host::barriers;
 use crate::read::host::folders;
 use crate::read::host::inventory::Inventory;
 use crate::read::host::packaged;
@@ -56,6 +57,7 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
     hidden_variables(site, server, &asked, &mut inventory);
     let mut runs_apps = false;
     let mut open = inventory.open.take();
+    barriers::judge(site, &mut inventory.running, &|listener| asked.contains_key(&address(listener)));
     for running in &mut inventory.running {
         let addresses: Vec<Address> = running.listeners.iter().map(address).collect();
         let is_app = running.service.proxies.is_empty();

@@ -62,6 +62,8 @@ pub fn unseen(name: &str, place: Span) -> Running {
         backends: Vec::new(),
         memory: None,
         processes: Vec::new(),
+        barriers: Vec::new(),
+        apart: Vec::new(),
     }
 }
 
@@ -75,9 +77,9 @@ pub fn run(server: &Server<'_>, running: &mut Running, words: &[&str], directory
     running.makes_folders |= server.any_opened_since(before, folders::may_make);
 }
 
-/// Main files of php-fpm: Debian has one for each version, Alpine as well, RHEL has one; panels and collections have
-/// folders of their own, which only a unit names.
-fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
+/// Main files of php-fpm with the names of what starts them: Debian has one for each version, Alpine as well, RHEL has one,
+/// and one for each collection of Remi's; panels have folders of their own, which only a unit names.
+pub fn php_fpm_mains(server: &Server<'_>) -> Vec<(String, String)> {
     let mut mains = Vec::new();
     let versions = server.list("/etc/php").names;
     mains.extend(
@@ -91,7 +93,14 @@ fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
         )
     }));
     mains.push(("/etc/php-fpm.conf".to_owned(), "php-fpm".to_owned()));
+    let collections = server.list("/etc/opt/remi").names.into_iter().filter(|name| name.starts_with("php"));
+    mains.extend(collections.map(|name| (format!("/etc/opt/remi/{name}/php-fpm.conf"), format!("{name}-php-fpm"))));
     mains.retain(|(main, _)| server.text(main).is_some());
+    mains
+}
+
+fn php_fpm(server: &Server<'_>, inventory: &mut Inventory) {
+    let mains = php_fpm_mains(server);
     let mut linked = linked_php_fpm(server);
     linked.retain(|unit| mains.iter().any(|(_, name)| format!("{name}.service") == *unit));
     for (main, name) in mains {

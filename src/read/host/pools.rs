@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::read::app::php_fpm::{self, Pool};
+use crate::read::host::packaged;
 use crate::read::host::server::Server;
 use crate::site::Site;
 use crate::site::trouble::{PoolTrouble, PoolWhy, Trouble};
@@ -10,11 +11,8 @@ use crate::source::{Span, Text};
 
 /// Reads the pools of every php-fpm of the server.
 pub fn troubles(site: &mut Site, server: &Server<'_>) {
-    let mut mains: Vec<String> =
-        server.list("/etc/php").names.iter().map(|version| format!("/etc/php/{version}/fpm/php-fpm.conf")).collect();
-    mains.push("/etc/php-fpm.conf".to_owned());
     let passwd = server.text("/etc/passwd").filter(|text| names(text, "root"));
-    for main in mains {
+    for (main, _) in packaged::php_fpm_mains(server) {
         let Some(text) = server.text(&main) else { continue };
         let find = |path: &str| server.find(path);
         let list = |path: &str| server.list(path);
@@ -28,6 +26,10 @@ pub fn troubles(site: &mut Site, server: &Server<'_>) {
                 add(place, why);
             }
             if let Some(listen) = pool.get("listen") {
+                if let Some(path) = listen.as_str().strip_prefix("unix:") {
+                    let path = format!("/{}", path.trim_start_matches('/'));
+                    add(listen.whole(), PoolWhy::Prefix { path });
+                }
                 match listens.get(listen.as_str()) {
                     Some((other, there)) => {
                         let listen_of = listen.as_str().to_owned();

@@ -10,7 +10,7 @@ use crate::read::host::server::Server;
 use crate::read::host::sockets::Socket;
 use crate::read::host::units::Unit;
 use crate::read::host::vassals::{self, Vassals};
-use crate::read::host::walls::{self, Walls};
+use crate::read::host::walls::{self, Barrier, Walls};
 use crate::read::host::words;
 use crate::read::process::access::{self, Identity};
 use crate::read::process::{self, Process, Start};
@@ -49,6 +49,9 @@ pub struct Running {
     pub memory: Option<Memory>,
     /// The listeners of each of its processes, as indices; empty: they are not told apart.
     pub processes: Vec<Vec<usize>>,
+    pub barriers: Vec<Barrier>,
+    /// Listeners in a network of their own.
+    pub apart: Vec<Listener>,
 }
 
 /// How an nginx is started.
@@ -125,6 +128,8 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
         backends: Vec::new(),
         memory: memory_of(unit),
         processes: Vec::new(),
+        barriers: if socket.is_none() { walls::barriers(unit) } else { Vec::new() },
+        apart: Vec::new(),
     };
     if starts.is_empty() {
         running.open = unit.has_file.then(|| format!("`{}` has no start command", unit.name));
@@ -151,7 +156,8 @@ pub fn run(server: &Server<'_>, unit: &Unit, enabled: Option<bool>, socket: Opti
     running.makes_folders |= server.any_opened_since(before, folders::may_make);
     if unit.switched_on("Service", "PrivateNetwork").is_some() {
         // Its loopback is its own.
-        running.listeners.retain(|listener| matches!(listener.endpoint, Endpoint::Unix { .. }));
+        let is_path = |listener: &Listener| matches!(listener.endpoint, Endpoint::Unix { .. });
+        (running.listeners, running.apart) = std::mem::take(&mut running.listeners).into_iter().partition(is_path);
         running.processes.clear();
     }
     if let Some(socket) = socket {

@@ -33,6 +33,68 @@ pub fn hidden(unit: &Unit) -> Vec<Spanned<String>> {
     if is_open { Vec::new() } else { hidden }
 }
 
+/// What keeps the programs of a unit from the network.
+pub struct Barrier {
+    /// To be quoted.
+    pub setting: Spanned<String>,
+    pub kind: BarrierKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BarrierKind {
+    /// Its network is its own.
+    Network,
+    /// Packets to and from the loopback addresses are dropped.
+    Addresses,
+    /// Sockets of these kinds cannot be made.
+    Families { internet: bool, unix: bool },
+}
+
+/// `PrivateNetwork=`, `IPAddressDeny=` without the loopback in `IPAddressAllow=` (systemd.resource-control(5)), and
+/// `RestrictAddressFamilies=`.
+pub fn barriers(unit: &Unit) -> Vec<Barrier> {
+    let mut barriers = Vec::new();
+    // Other units may be in the same network.
+    let is_shared = unit.value("Unit", "JoinsNamespaceOf").is_some();
+    if let Some(place) = unit.switched_on("Service", "PrivateNetwork").filter(|_| !is_shared) {
+        let setting = Spanned::new("PrivateNetwork".to_owned(), place);
+        barriers.push(Barrier { setting, kind: BarrierKind::Network });
+    }
+    let names_loopback = |word: &Spanned<String>| {
+        matches!(word.value.as_str(), "any" | "localhost" | "0.0.0.0/0" | "::/0") || word.value.starts_with("127.")
+    };
+    let denied = unit.names("Service", "IPAddressDeny").into_iter().find(names_loopback);
+    if let Some(denied) = denied.filter(|_| !unit.names("Service", "IPAddressAllow").iter().any(names_loopback)) {
+        let setting = denied.map(|value| format!("IPAddressDeny={value}"));
+        barriers.push(Barrier { setting, kind: BarrierKind::Addresses });
+    }
+    if let Some(kind) = families(unit).filter(|_| !is_exempt(unit))
+        && let Some(value) = unit.value("Service", "RestrictAddressFamilies")
+    {
+        let setting = Spanned::new(format!("RestrictAddressFamilies={}", value.as_str()), value.whole());
+        barriers.push(Barrier { setting, kind });
+    }
+    barriers
+}
+
+/// Lists of what is allowed add up; one that begins with `~` takes away. `None`: nothing is taken away.
+fn families(unit: &Unit) -> Option<BarrierKind> {
+    let words = unit.names("Service", "RestrictAddressFamilies");
+    let words: Vec<&str> = words.iter().map(|word| word.value.as_str()).collect();
+    let first = words.first()?;
+    if *first == "none" {
+        return Some(BarrierKind::Families { internet: false, unix: false });
+    }
+    let is_denied = first.starts_with('~');
+    // Later lists may change the meaning of earlier ones.
+    if words.iter().skip(1).any(|word| word.starts_with('~')) {
+        return None;
+    }
+    let names = |wanted: &str| words.iter().any(|word| word.trim_start_matches('~') == wanted) != is_denied;
+    let (internet, unix) = (names("AF_INET") || names("AF_INET6"), names("AF_UNIX"));
+    (!internet || !unix).then_some(BarrierKind::Families { internet, unix })
+}
+
 /// Where the programs of a unit may not write.
 #[derive(Default)]
 pub struct Walls {

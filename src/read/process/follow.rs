@@ -423,6 +423,8 @@ fn in_a_usual_place(word: &str) -> bool {
     // `/test` and `/serve` at the root of an image are somebody's own, too.
     matches!(above, "bin" | "sbin" | ".bin" | "shims" | "init.d")
         || above.contains(name)
+        // `/opt/odoo/odoo-bin`.
+        || name.split_once('-').is_some_and(|(product, _)| product.len() > 3 && above.contains(product))
         || name.contains('.')
         || folder.starts_with("/usr/")
 }

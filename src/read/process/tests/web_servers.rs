@@ -21,13 +21,20 @@ fn apache_through_its_includes() {
     assert_eq!(debian("Listen ${SIDE_PORT}\n", "LoadModule env_module x.so\n"), "http:*:8088");
     assert_eq!(debian("Listen ${OTHER}\n", "LoadModule env_module x.so\n"), "?");
     assert_eq!(debian("Listen [::1]:8081\nInclude gone.conf\n", "LoadModule env_module x.so\n"), "http:::1:8081 ?");
-    let redhat = Machine::default()
-        .file("/etc/httpd/conf/httpd.conf", "ServerRoot \"/etc/httpd\"\nListen 8081\nIncludeOptional conf.d/*.conf\n")
-        .file(
-            "/etc/httpd/conf.d/shop.conf",
-            "<VirtualHost *:8081>\nSSLEngine on\n</VirtualHost>\nListen 10.0.0.5:8082\n",
-        );
-    assert_eq!(redhat.run("/usr/sbin/httpd -DFOREGROUND"), "unknown:*:8081 unknown:10.0.0.5:8082");
+    let redhat = |name: &str, more: &str| {
+        let main = "ServerRoot \"/etc/httpd\"\nListen 8081\nIncludeOptional conf.d/*.conf\n";
+        let shop = "<VirtualHost *:8081>\nSSLEngine on\n</VirtualHost>\nListen 10.0.0.5:8082\n";
+        Machine::default()
+            .file("/etc/httpd/conf/httpd.conf", main)
+            .file("/etc/httpd/conf.d/shop.conf", shop)
+            .file(name, more)
+            .run("/usr/sbin/httpd -DFOREGROUND")
+    };
+    assert_eq!(redhat("/elsewhere.conf", ""), "https:*:8081 http:10.0.0.5:8082");
+    let plain = "<VirtualHost *:8081>\nDocumentRoot /srv\n</VirtualHost>\n";
+    assert_eq!(redhat("/etc/httpd/conf.d/wiki.conf", plain), "unknown:*:8081 http:10.0.0.5:8082");
+    let on_every_port = "<VirtualHost *>\nSSLEngine on\n</VirtualHost>\n";
+    assert_eq!(redhat("/etc/httpd/conf.d/all.conf", on_every_port), "https:*:8081 unknown:10.0.0.5:8082");
     assert_eq!(Machine::default().run("httpd -DFOREGROUND"), "?");
     let endless = Machine::default().file("/etc/httpd/conf/httpd.conf", "Listen 80\nInclude conf/httpd.conf\n");
     assert!(endless.run("httpd").ends_with(" ?"));

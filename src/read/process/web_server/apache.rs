@@ -6,7 +6,7 @@ use crate::read::app::paths::absolute;
 use crate::read::glob;
 use crate::read::process::web_server::{MOST_FILES, lines, listener, words};
 use crate::read::surroundings::{Found, Surroundings};
-use crate::site::listener::{Listener, Listening, Protocol};
+use crate::site::listener::{Endpoint, Listener, Listening, Protocol};
 use crate::source::{Lookup, Text, TextBuilder};
 
 /// Includes lead to includes this deep.
@@ -21,6 +21,10 @@ struct Reader<'r> {
     listeners: Vec<Listener>,
     /// Some virtual host speaks TLS, on a port that is not followed.
     speaks_tls: bool,
+    /// The ports of the virtual host that is read; `None`: outside of one, or it has every port.
+    ports: Option<Vec<u16>>,
+    /// How many virtual hosts a port has, and how many of them speak TLS.
+    hosts: BTreeMap<u16, (usize, usize)>,
     open: Option<String>,
     files: usize,
 }
@@ -34,6 +38,8 @@ pub fn read(path: &str, text: &Text, surroundings: &Surroundings) -> Listening {
         loaded: BTreeSet::new(),
         listeners: Vec::new(),
         speaks_tls: false,
+        ports: None,
+        hosts: BTreeMap::new(),
         open: None,
         files: 0,
     };
@@ -43,9 +49,23 @@ pub fn read(path: &str, text: &Text, surroundings: &Surroundings) -> Listening {
     reader.file(text, 0);
     let speaks_tls = reader.speaks_tls;
     for listener in &mut reader.listeners {
-        listener.protocol = listener.protocol.filter(|protocol| !speaks_tls || *protocol == Protocol::Https);
+        let port = match listener.endpoint {
+            Endpoint::Tcp { port, .. } => Some(port),
+            Endpoint::Unix { .. } => None,
+        };
+        listener.protocol = match port.and_then(|port| reader.hosts.get(&port)) {
+            Some((all, tls)) if all == tls => Some(Protocol::Https),
+            Some((_, 0)) if !speaks_tls => Some(Protocol::Http),
+            Some(_) => None,
+            _ => listener.protocol.filter(|protocol| !speaks_tls || *protocol == Protocol::Https),
+        };
     }
     Listening { listeners: reader.listeners, open: reader.open }
+}
+
+/// The port of `<VirtualHost 127.0.0.1:7081>`; `None`: it is for every port, or not plain.
+fn port_of_host(word: &str) -> Option<u16> {
+    word.trim_end_matches('>').rsplit_once(':')?.1.parse().ok()
 }
 
 impl Reader<'_> {
@@ -75,6 +95,7 @@ impl Reader<'_> {
             let Some(name) = words.first().map(|word| word.as_str().to_ascii_lowercase()) else { continue };
             let is_condition = name.starts_with("<if") || name.starts_with("</if");
             match name.as_str() {
+                "</virtualhost>" => self.ports = None,
                 "<macro" => in_macro = true,
                 "</macro>" => in_macro = false,
                 _ if is_condition && name.starts_with("</") => drop(conditions.pop()),
@@ -109,7 +130,17 @@ impl Reader<'_> {
                 self.open.get_or_insert_with(|| "a macro says where it listens".to_owned());
             }
             "listen" => self.listen(value, words.get(2)),
-            "sslengine" => self.speaks_tls |= !value.as_str().eq_ignore_ascii_case("off"),
+            "<virtualhost" => {
+                let ports: Option<Vec<u16>> = words[1..].iter().map(|word| port_of_host(word.as_str())).collect();
+                for port in ports.iter().flatten() {
+                    self.hosts.entry(*port).or_default().0 += 1;
+                }
+                self.ports = ports;
+            }
+            "sslengine" if !value.as_str().eq_ignore_ascii_case("off") => match &self.ports {
+                Some(ports) => ports.iter().for_each(|port| self.hosts.entry(*port).or_default().1 += 1),
+                None => self.speaks_tls = true,
+            },
             "loadmodule" => drop(self.loaded.insert(value.as_str().to_owned())),
             "serverroot" => {
                 if let Some(root) = self.expanded(value) {
