@@ -1,5 +1,7 @@
 //! What a rule says, before anyone decides how to print it.
 
+use std::collections::HashSet;
+
 use crate::source::Span;
 
 /// How much a finding promises; ordered from the weakest.
@@ -99,10 +101,10 @@ impl Findings {
 
     /// The findings, one a place and message: several stacks that share a file say the same thing of it.
     pub fn into_vec(self) -> Vec<Finding> {
-        let mut seen = std::collections::HashSet::new();
-        let mut list = self.list;
-        list.retain(|finding| seen.insert((finding.span, finding.message.clone())));
-        list
+        let mut seen: HashSet<(Span, &str)> = HashSet::with_capacity(self.list.len());
+        let is_new: Vec<bool> =
+            self.list.iter().map(|finding| seen.insert((finding.span, finding.message.as_str()))).collect();
+        self.list.into_iter().zip(is_new).filter_map(|(finding, is_new)| is_new.then_some(finding)).collect()
     }
 }
 

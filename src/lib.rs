@@ -28,16 +28,22 @@ pub mod source;
 pub mod syntax;
 pub mod understood;
 
+use std::thread;
+
 use crate::coverage::{
     FileCoverage, LeftOut, ListenerCoverage, MachineCoverage, ProxyCoverage, RouteCoverage, SiteCoverage,
 };
 use crate::finding::Finding;
-use crate::side_by_side::side_by_side;
-use crate::site::reach;
+use crate::read::Reading;
+use crate::side_by_side::{both, side_by_side};
+use crate::site::{Site, reach};
 use crate::source::Sources;
 
 /// Ends of hops that are worth a second thread.
 const MANY_ENDS: usize = 200;
+
+/// Hops of a site whose remains are worth one.
+const MANY_HOPS: usize = 200;
 
 /// Everything that is to be said about a snapshot.
 #[derive(Debug, Default)]
@@ -65,10 +71,20 @@ pub fn lint(sources: &Sources) -> Outcome {
 
 /// The same, whatever comments allow.
 pub fn audit(sources: &Sources) -> Outcome {
-    let mut reading = read::read(sources);
-    reach::follow(&mut reading.site);
-    let site = &reading.site;
+    let Reading { mut site, files, remains } = read::read(sources);
     // A small site is judged before a second thread would have started.
+    let is_large = site.hops.len() > MANY_HOPS;
+    let (_, outcome) = both(is_large, || drop(remains), || judged(&mut site, files));
+    if is_large {
+        // Whoever asked waits for the outcome only.
+        thread::spawn(|| drop(site));
+    }
+    outcome
+}
+
+fn judged(site: &mut Site, files: Vec<FileCoverage>) -> Outcome {
+    reach::follow(site);
+    let site = &*site;
     let few = if site.ends.len() < MANY_ENDS { rules::ALL.len() } else { 0 };
     Outcome {
         findings: side_by_side(rules::ALL, few, |rule| rule.run(site)).into_iter().flatten().collect(),
@@ -78,7 +94,7 @@ pub fn audit(sources: &Sources) -> Outcome {
         guards: understood::guards(site),
         listeners: understood::listeners(site),
         routes: understood::routes(site),
-        files: reading.files,
+        files,
         left_out: Vec::new(),
     }
 }

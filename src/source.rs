@@ -162,7 +162,7 @@ impl Text {
     }
 
     pub fn spanned(&self) -> Spanned<String> {
-        Spanned::new(self.to_string(), self.whole())
+        Spanned::new(self.as_str().to_owned(), self.whole())
     }
 
     /// The whole file, when this text is one, unchanged.

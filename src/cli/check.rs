@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use super::selection::{Selection, nearest};
@@ -69,7 +70,10 @@ pub fn check(arguments: &CheckArguments, persona: Persona) -> Result<u8, Failure
         false if is_list => 0,
         false => status(arguments, fail_on, &checked),
     };
-    match print(arguments, persona, &checked) {
+    let printed = print(arguments, persona, &checked);
+    // The process ends here, and the system takes all of it back at once.
+    mem::forget(checked);
+    match printed {
         Err(Failure::ClosedPipe) => Ok(status),
         Err(failure) => Err(failure),
         Ok(()) => Ok(status),

@@ -1,6 +1,7 @@
 //! Where a built program comes from: its source files, in the stage of the image that compiled it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::read::app::javascript::sources_of_build;
 use crate::read::app::tokens::Language;
@@ -398,7 +399,7 @@ impl<'s> MachineFiles<'s> {
     }
 
     /// What a stage of the build holds.
-    fn of_stage(&self, stage: &Image) -> MachineFiles<'s> {
+    fn of_stage(&self, stage: &Arc<Image>) -> MachineFiles<'s> {
         MachineFiles {
             snapshot: self.snapshot,
             root: None,

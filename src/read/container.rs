@@ -1,7 +1,8 @@
 //! A container before it is a machine: its image, files, variables, and the processes that its start leaves running.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::read::built;
 use crate::read::catalogue;
@@ -18,6 +19,7 @@ use crate::read::starting;
 use crate::read::surroundings::{Found, Surroundings};
 use crate::site::listener::Listening;
 use crate::source::{FileId, Lookup, Sources, Span, Text};
+use crate::syntax::command_line::Script;
 
 /// What a service says of its container.
 pub struct Blueprint {
@@ -54,13 +56,15 @@ pub struct Container<'s> {
     /// As whom its first process runs; `None`: not visible.
     pub identity: Option<Identity>,
     /// What is known of the image, or of the image that its own is built from.
-    pub facts: Option<ImageFacts>,
+    pub facts: Option<Arc<ImageFacts>>,
     pub variables: BTreeMap<String, Lookup>,
     /// Variables may be set that are not listed.
     pub variables_are_open: bool,
     pub directory: String,
     pub start: Option<Start>,
     pub terminal: bool,
+    /// The script that it consists of, for [`starting::script`].
+    pub script: OnceCell<Option<Script>>,
     pub started: Started,
     /// Files of the snapshot that its processes were seen to read.
     pub opened: RefCell<BTreeSet<FileId>>,
@@ -92,18 +96,18 @@ impl<'s> Container<'s> {
         }
         let image_place = base.as_ref().map_or(blueprint.place, Text::whole);
         let variables_are_open = blueprint.environment_is_open || (facts.is_none() && !from_scratch);
-        let variables = variables(facts.as_ref(), image_place, image.as_ref(), blueprint.environment);
-        let known = known_trees(facts.as_ref(), image.as_ref());
-        let directory = directory(&blueprint.directory, image.as_ref(), facts.as_ref());
-        let identity = identity(blueprint.user.as_ref(), image.as_ref(), facts.as_ref(), from_scratch);
-        let start = start(&blueprint.entrypoint, &blueprint.command, image.as_ref(), facts.as_ref(), image_place);
+        let variables = variables(facts.as_deref(), image_place, image.as_ref(), blueprint.environment);
+        let known = known_trees(facts.as_deref(), image.as_ref());
+        let directory = directory(&blueprint.directory, image.as_ref(), facts.as_deref());
+        let identity = identity(blueprint.user.as_ref(), image.as_ref(), facts.as_deref(), from_scratch);
+        let start = start(&blueprint.entrypoint, &blueprint.command, image.as_ref(), facts.as_deref(), image_place);
         let files = MachineFiles {
             snapshot: Snapshot { sources, root: None },
             root: None,
             known,
             place: image_place,
             empty: from_scratch,
-            image,
+            image: image.map(Arc::new),
             mounts: blueprint.mounts,
             started: None,
         };
@@ -116,12 +120,17 @@ impl<'s> Container<'s> {
             directory,
             start,
             terminal: blueprint.terminal,
+            script: OnceCell::new(),
             started: Started::default(),
             opened: RefCell::default(),
             image_place,
             image: base,
         };
-        container.files.started = starting::changes(&container);
+        container.files.started = starting::changes(&container).map(Arc::new);
+        if container.files.started.is_some() {
+            // What it writes may be the script.
+            container.script = OnceCell::new();
+        }
         container.started = container.follow();
         container
     }

@@ -20,12 +20,22 @@ const PROGRAM: &str = "nginx-proxy";
 const ANSWERS: Answers =
     Answers { refused: "502", nonsense: "502", slow: "504", unknown_name: UnknownName::Answers("502") };
 
+/// The variable by which a container asks for a route.
+const ASKS: &str = "VIRTUAL_HOST";
+
+/// A container that has a say in this: such a proxy, or one that asks for a route.
+pub fn concerns(container: &Container<'_>) -> bool {
+    runs(container).is_some() || matches!(container.variable(ASKS), Lookup::Value(_))
+}
+
+/// Where the proxy of a container is started.
+fn runs(container: &Container<'_>) -> Option<Span> {
+    let process = container.started.processes.first()?;
+    (process.name.rsplit('/').next() == Some(PROGRAM) && container.facts.is_some()).then_some(process.place)
+}
+
 /// Adds the routes of every generated proxy.
 pub fn read(site: &mut Site, containers: &[(MachineId, Box<Container<'_>>)]) {
-    let runs = |container: &Container<'_>| {
-        let process = container.started.processes.first()?;
-        (process.name.rsplit('/').next() == Some(PROGRAM) && container.facts.is_some()).then_some(process.place)
-    };
     let proxies: Vec<(MachineId, Span)> =
         containers.iter().filter_map(|(id, container)| Some((*id, runs(container)?))).collect();
     for (id, place) in proxies {
@@ -43,7 +53,7 @@ pub fn read(site: &mut Site, containers: &[(MachineId, Box<Container<'_>>)]) {
             files: None,
         });
         for (target, container) in containers {
-            let Lookup::Value(host) = container.variable("VIRTUAL_HOST") else { continue };
+            let Lookup::Value(host) = container.variable(ASKS) else { continue };
             if host.as_str().trim().is_empty() || *target == id || !is_seen(site, id, *target) {
                 continue;
             }

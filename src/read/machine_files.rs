@@ -1,10 +1,12 @@
 //! The file system of a machine: what its image is known to hold, what a Dockerfile does to it, what is mounted over
 //! it, and what its start writes. Later ones win.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::read::catalogue::tree::KnownTree;
-use crate::read::image::files::{self, Start, below, join, parent};
+use crate::read::image::files::{self, Start, below, join, parent, resolved};
 use crate::read::image::{Change, Image};
 use crate::read::snapshot;
 use crate::read::surroundings::{Found, Listing};
@@ -26,10 +28,10 @@ pub struct MachineFiles<'s> {
     /// Nothing is there that is not named here: an image from scratch.
     pub empty: bool,
     /// What a Dockerfile of the snapshot makes of it.
-    pub image: Option<Image>,
+    pub image: Option<Arc<Image>>,
     pub mounts: Vec<MountedFiles>,
     /// What the start writes before anything listens: an image that only holds changes.
-    pub started: Option<Image>,
+    pub started: Option<Arc<Image>>,
 }
 
 /// A mount, with its text when it has one.
@@ -50,7 +52,7 @@ enum Layer {
 impl MachineFiles<'_> {
     /// What stands at an absolute path.
     pub fn find(&self, path: &str) -> Found {
-        let mut path = join("/", path);
+        let mut path = resolved(path);
         for _ in 0..LINKS {
             let under_start = || self.below_start(&path);
             let layer = match &self.started {
@@ -63,7 +65,7 @@ impl MachineFiles<'_> {
             let layer = if let Layer::Nothing = layer { under_start() } else { layer };
             match layer {
                 Layer::Says(found) => return found,
-                Layer::Link(to) => path = join("/", &to),
+                Layer::Link(to) => path = Cow::Owned(join("/", &to)),
                 Layer::Nothing => return Found::Unknown,
             }
         }
@@ -81,11 +83,11 @@ impl MachineFiles<'_> {
 
     /// What the image has at a path, whatever is mounted over it.
     pub fn find_in_image(&self, path: &str) -> Found {
-        let mut path = join("/", path);
+        let mut path = resolved(path);
         for _ in 0..LINKS {
             match self.in_image(&path) {
                 Layer::Says(found) => return found,
-                Layer::Link(to) => path = join("/", &to),
+                Layer::Link(to) => path = Cow::Owned(join("/", &to)),
                 Layer::Nothing => return Found::Unknown,
             }
         }

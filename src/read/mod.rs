@@ -33,12 +33,13 @@ pub mod trees;
 pub mod troubles;
 pub mod unit_troubles;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::coverage::{FileCoverage, Read};
 use crate::read::catalogue::image::reference;
 use crate::read::compose::model::Project;
+use crate::read::container::Container;
 use crate::read::image::Base;
 use crate::read::process::listening;
 use crate::read::running::NginxRead;
@@ -47,7 +48,7 @@ use crate::read::trees::{Trees, WORTH_A_THREAD};
 use crate::read::troubles::FileNames;
 use crate::side_by_side::{both, side_by_side};
 use crate::site::Site;
-use crate::site::machine::MachineId;
+use crate::site::machine::{Machine, MachineId};
 use crate::site::trouble::Trouble;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::Problem;
@@ -57,17 +58,26 @@ use crate::syntax::nginx::Tree;
 const FEW: usize = 12;
 
 /// A site, and how much of the snapshot went into it.
-pub struct Reading {
+pub struct Reading<'s> {
     pub site: Site,
     pub files: Vec<FileCoverage>,
+    pub remains: Remains<'s>,
+}
+
+/// What a site was read from. Nobody needs it any longer, and it takes its time to give the memory back.
+#[derive(Default)]
+pub struct Remains<'s> {
+    pub projects: Vec<Project>,
+    pub trees: Option<Trees<'s>>,
+    pub nginx_trees: Vec<Arc<Tree>>,
 }
 
 /// Reads everything that there is to read.
-pub fn read(sources: &Sources) -> Reading {
+pub fn read(sources: &Sources) -> Reading<'_> {
     let mut site = Site::default();
     let mut coverage = Coverage::default();
     if sources.files().next().is_none() {
-        return Reading { site, files: Vec::new() };
+        return Reading { site, files: Vec::new(), remains: Remains::default() };
     }
     let candidates = stand_alone::candidates(sources);
     let is_much = sources.files().map(|(_, source)| source.text.len()).sum::<usize>() > WORTH_A_THREAD;
@@ -113,7 +123,8 @@ pub fn read(sources: &Sources) -> Reading {
     for file in other_proxies::files(sources, is_nginx) {
         coverage.files.insert(file.path.clone(), file);
     }
-    Reading { site, files: coverage.files.into_values().collect() }
+    let remains = Remains { projects, trees: Some(trees), nginx_trees };
+    Reading { site, files: coverage.files.into_values().collect(), remains }
 }
 
 /// Reads the compose projects and the proxies inside of them.
@@ -127,26 +138,30 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     let (mut parts, machines) = (stacks.parts, stacks.machines);
     let proxies = side_by_side(&mut parts, FEW, |part| {
         let version = nginx_version(&part.container);
-        running::read(part, trees, version)
+        let read = running::read(part, trees, version);
+        part.site.shrink();
+        read
     });
     // From here on it is known which files any of them loads.
     let names = FileNames::of(sources);
-    side_by_side(parts.iter_mut().zip(&proxies), FEW, |(part, read)| {
+    let finished = side_by_side(parts.into_iter().zip(&proxies), FEW, |(mut part, read)| {
         let project = &projects[part.machine.project];
-        container_troubles(part, read, trees, project, &names);
+        container_troubles(&mut part, read, trees, project, &names);
+        finish(*part)
     });
-    let mut containers = Vec::with_capacity(parts.len());
-    for part in parts {
-        let container = part.container;
-        site.machines.push(part.machine);
-        site.add(part.site);
-        for file in container.opened.borrow().iter() {
-            coverage.add(sources, *file, "other", Read::Whole);
+    let mut containers = Vec::new();
+    site.machines.reserve_exact(finished.len());
+    site.backends.reserve_exact(finished.iter().map(|it| it.site.backends.len()).sum());
+    for Finished { machine, site: own, opened, dockerfile, container } in finished {
+        site.machines.push(*machine);
+        site.add(own);
+        for file in opened {
+            coverage.add(sources, file, "other", Read::Whole);
         }
-        if let Some(image) = &container.files.image {
-            coverage.set(sources, image.stage_place.file, "dockerfile", Read::Whole);
+        if let Some(file) = dockerfile {
+            coverage.set(sources, file, "dockerfile", Read::Whole);
         }
-        containers.push((part.id, container));
+        containers.extend(container);
     }
     let nginx_trees = proxies.into_iter().flatten().flat_map(|read| read.trees).collect();
     generated::read(site, &containers);
@@ -169,6 +184,24 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         }
     }
     nginx_trees
+}
+
+/// What is left of a container when all is read.
+struct Finished<'s> {
+    machine: Box<Machine>,
+    site: Site,
+    opened: BTreeSet<FileId>,
+    dockerfile: Option<FileId>,
+    /// Only where [`generated`] asks for it.
+    container: Option<(MachineId, Box<Container<'s>>)>,
+}
+
+fn finish(part: Part<'_>) -> Finished<'_> {
+    let Part { id, machine, container, site } = part;
+    let dockerfile = container.files.image.as_ref().map(|image| image.stage_place.file);
+    let opened = container.opened.take();
+    let container = generated::concerns(&container).then_some((id, container));
+    Finished { machine, site, opened, dockerfile, container }
 }
 
 /// What is wrong in one container whose proxies were read.
@@ -212,7 +245,7 @@ fn problems_in(file: FileId, problems: &[Problem]) -> Vec<Problem> {
 }
 
 /// The version in the tag of an official image: `nginx:1.27.4-alpine`.
-fn nginx_version(container: &container::Container<'_>) -> Option<(u32, u32, u32)> {
+fn nginx_version(container: &Container<'_>) -> Option<(u32, u32, u32)> {
     let named = match container.files.image.as_ref().map(|image| &image.base) {
         Some(Base::Image(text)) => text.to_string(),
         Some(_) => return None,

@@ -25,7 +25,8 @@ use crate::syntax::compose_values::words::words;
 
 /// The containers of all projects, in the order of the ids of their machines.
 pub struct Stacks<'s> {
-    pub parts: Vec<Part<'s>>,
+    /// Each is large, and they are handed around.
+    pub parts: Vec<Box<Part<'s>>>,
     pub machines: Machines,
 }
 
@@ -33,7 +34,7 @@ pub struct Stacks<'s> {
 pub struct Part<'s> {
     pub id: MachineId,
     /// As it will stand in the site.
-    pub machine: Machine,
+    pub machine: Box<Machine>,
     pub container: Box<Container<'s>>,
     /// What is read of this container alone, for [`Site::add`]. It holds no machines.
     pub site: Site,
@@ -79,11 +80,11 @@ pub fn read<'s>(
         let place = Placed { sources, project, number: *number, host, root, networks, machines: &machines };
         let container = Box::new(Container::of(sources, place.blueprint(service)));
         let id = MachineId(first + index);
-        let machine = place.machine(service, id, &container);
+        let machine = Box::new(place.machine(service, id, &container));
         let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
         let mut site = Site::default();
         site.memory.extend(limit.map(|limit| memory(id, limit, &container)));
-        Part { id, machine, container, site }
+        Box::new(Part { id, machine, container, site })
     });
     Stacks { parts, machines }
 }

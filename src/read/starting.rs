@@ -18,7 +18,7 @@ const DEPTH: usize = 6;
 pub fn changes(container: &Container<'_>) -> Option<Image> {
     let mut changes: Vec<Change> = rendered(container).into_iter().map(|it| it.change).collect();
     if let Some(script) = script(container) {
-        changes.extend(written(container, &script).into_iter().map(|it| it.change));
+        changes.extend(written(container, script).into_iter().map(|it| it.change));
     }
     if changes.is_empty() {
         return None;
@@ -36,7 +36,7 @@ pub struct Rendered {
 pub fn templates(container: &Container<'_>) -> Vec<Rendered> {
     let mut all = rendered(container);
     if let Some(script) = script(container) {
-        all.extend(written(container, &script));
+        all.extend(written(container, script));
     }
     all
 }
@@ -142,7 +142,11 @@ fn below(container: &Container<'_>, folder: &str, depth: usize) -> Vec<String> {
 }
 
 /// The script that a container's start consists of: a shell line, `sh -c '…'`, or a file of the machine.
-pub fn script(container: &Container<'_>) -> Option<Script> {
+pub fn script<'c>(container: &'c Container<'_>) -> Option<&'c Script> {
+    container.script.get_or_init(|| find_script(container)).as_ref()
+}
+
+fn find_script(container: &Container<'_>) -> Option<Script> {
     let words = match container.start.as_ref()? {
         Start::Shell(text) => return Some(shell(text)),
         Start::Exec(words) => words,

@@ -104,6 +104,13 @@ impl Site {
         self.memory.extend(memory);
     }
 
+    /// Gives back the room that was taken ahead for the many parts of a proxy.
+    pub fn shrink(&mut self) {
+        self.servers.shrink_to_fit();
+        self.routes.shrink_to_fit();
+        self.hops.shrink_to_fit();
+    }
+
     /// The process or pool behind each listener.
     pub fn backends_by_listener(&self) -> BTreeMap<ListenerId, &Backend> {
         let mut found = BTreeMap::new();

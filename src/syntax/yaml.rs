@@ -229,7 +229,7 @@ impl<'d> NodeRef<'d> {
     }
 
     /// The keys and values of a map, own ones in the order of the text, then the merged ones.
-    pub fn entries(self) -> impl Iterator<Item = (NodeRef<'d>, NodeRef<'d>)> + use<'d> {
+    pub fn entries(self) -> impl ExactSizeIterator<Item = (NodeRef<'d>, NodeRef<'d>)> + use<'d> {
         let entries: &[Entry] = match &self.inner().kind {
             Kind::Map(map) => &map.entries,
             _ => &[],
@@ -238,7 +238,7 @@ impl<'d> NodeRef<'d> {
     }
 
     /// The items of a sequence.
-    pub fn items(self) -> impl Iterator<Item = NodeRef<'d>> + use<'d> {
+    pub fn items(self) -> impl ExactSizeIterator<Item = NodeRef<'d>> + use<'d> {
         let items: &[Item] = match &self.inner().kind {
             Kind::Sequence(items) => items,
             _ => &[],

@@ -28,7 +28,7 @@ impl<T> Entries<T> {
         let (entries, plain) = (self.entries, self.plain);
         let begin = move |place: &(usize, usize)| {
             let name = entries[place.0].names[place.1];
-            name.split(' ').next().unwrap_or(name)
+            name.bytes().position(|byte| byte == b' ').map_or(name, |end| &name[..end])
         };
         let start = plain.partition_point(|place| begin(place) < first);
         let count = plain[start..].iter().take_while(|place| begin(place) == first).count();

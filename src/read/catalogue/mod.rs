@@ -25,7 +25,8 @@ pub mod program;
 pub mod tree;
 pub mod wrapper;
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::read::catalogue::entries::{Entries, Entry, captured, matches};
 use crate::read::catalogue::image::{ImageFacts, System, reference};
@@ -40,6 +41,9 @@ static SYSTEMS: Entries<System> = include!(concat!(env!("OUT_DIR"), "/systems.rs
 static TREES: Entries<Tree> = include!(concat!(env!("OUT_DIR"), "/trees.rs"));
 static PACKAGES: Entries<Package> = include!(concat!(env!("OUT_DIR"), "/packages.rs"));
 static SLOW: OnceLock<Vec<&str>> = OnceLock::new();
+
+/// So many references of images are remembered.
+const REMEMBERED: usize = 1_000;
 
 /// An entry that the words of a command begin with.
 pub struct Match<T: 'static> {
@@ -78,8 +82,24 @@ pub fn wrapper(words: &[&str]) -> Option<Match<Wrapper>> {
     find(&WRAPPERS, words)
 }
 
-/// What is known of an image, by its reference: `docker.io/library/php:8.3-fpm`.
-pub fn image(written: &str) -> Option<ImageFacts> {
+/// What is known of an image, by its reference: `docker.io/library/php:8.3-fpm`. Those of one reference share it.
+pub fn image(written: &str) -> Option<Arc<ImageFacts>> {
+    static KNOWN: Mutex<BTreeMap<String, Option<Arc<ImageFacts>>>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(facts) = known().get(written) {
+        return facts.clone();
+    }
+    let facts = tagged(written).map(Arc::new);
+    let mut known = known();
+    // An editor that runs for days sees every reference that is half typed.
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(written.to_owned(), facts.clone());
+    facts
+}
+
+fn tagged(written: &str) -> Option<ImageFacts> {
     let reference = reference(written);
     let entry = IMAGES
         .iter()

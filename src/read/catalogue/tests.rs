@@ -104,7 +104,7 @@ fn images_refer_to_what_exists() {
 
 #[test]
 fn tags_change_what_an_image_starts() {
-    let command = |reference: &str| image(reference).unwrap().command.unwrap_or_default().join(" ");
+    let command = |reference: &str| image(reference).unwrap().command.clone().unwrap_or_default().join(" ");
     assert_eq!(command("php:8.3-fpm-alpine"), "php-fpm");
     assert_eq!(command("docker.io/library/php:8.2-apache"), "apache2-foreground");
     assert_eq!(command("php:8.2"), "php -a");

@@ -16,6 +16,9 @@ use crate::syntax::compose_values::{extra_host, without_brackets};
 
 use std::collections::HashMap;
 
+/// From this size on names are looked up in a table.
+const LARGE: usize = 16;
+
 impl Reader<'_, '_> {
     pub fn service(&mut self, name: &Spanned<String>, node: &Node, active_profiles: &[String]) -> Service {
         let profiles = self.texts(node.get("profiles"));
@@ -309,8 +312,17 @@ fn dependencies(node: &Node) -> Vec<Dependency> {
 
 /// Of each name the last value, in the order of the first ones.
 fn last_of_each(pairs: Vec<Pair>) -> Vec<Pair> {
-    let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut kept: Vec<Pair> = Vec::with_capacity(pairs.len());
+    if pairs.len() < LARGE {
+        for (name, value) in pairs {
+            match kept.iter_mut().find(|(known, _)| known.value == name.value) {
+                Some(known) => *known = (name, value),
+                None => kept.push((name, value)),
+            }
+        }
+        return kept;
+    }
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     for (name, value) in pairs {
         match numbers.get(&name.value) {
             Some(number) => kept[*number] = (name, value),

@@ -1,6 +1,6 @@
 //! Compose files as trees that can be merged: variables put in, and each value with the folder its paths start from.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::source::{Span, Spanned, Text};
 use crate::syntax::compose_values::interpolation::Interpolated;
@@ -51,7 +51,7 @@ pub struct Scalar {
 pub struct Map {
     entries: Vec<(Spanned<String>, Node)>,
     /// Of large maps only.
-    numbers: HashMap<String, usize>,
+    numbers: BTreeMap<String, usize>,
 }
 
 const LARGE: usize = 16;
@@ -193,10 +193,12 @@ pub fn convert(
     let kind = if mark == Mark::Reset || *budget == 0 || node.is_null() {
         Kind::Null
     } else if node.is_sequence() {
-        let items = node.items().map(|item| convert(item, folder, budget, interpolate));
-        Kind::List(items.filter(|item| item.mark != Mark::Reset).collect())
+        let mut items = Vec::with_capacity(node.items().len());
+        items.extend(node.items().map(|item| convert(item, folder, budget, interpolate)));
+        items.retain(|item: &Node| item.mark != Mark::Reset);
+        Kind::List(items)
     } else if node.is_map() {
-        let mut map = Map::default();
+        let mut map = Map { entries: Vec::with_capacity(node.entries().len()), numbers: BTreeMap::new() };
         for (key, value) in node.entries() {
             let Some(name) = key.as_str() else { continue };
             map.push(Spanned::new(name.to_owned(), key.span()), convert(value, folder, budget, interpolate));

@@ -1,11 +1,13 @@
 //! What the changes of an image make of a path. The base image's own files are not known here: that is [`Start::Untouched`].
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use crate::read::glob::is_pattern;
 use crate::read::image::glob::{component, matches};
 use crate::read::image::sed::edited;
 use crate::read::image::{Change, CopySource, Image};
 use crate::source::{Entry, FileState, Sources, Text, TextBuilder};
-use std::collections::BTreeSet;
 
 /// What stands at a path, before the edits that follow.
 #[derive(Clone, Debug)]
@@ -80,6 +82,11 @@ pub fn below<'p>(folder: &str, path: &'p str) -> Option<&'p str> {
     }
 }
 
+/// An absolute path without `.` and `..`.
+pub fn resolved(path: &str) -> Cow<'_, str> {
+    if is_straight(path) { Cow::Borrowed(path) } else { Cow::Owned(join("/", path)) }
+}
+
 /// `path`, seen from `folder`, without `.` and `..`.
 pub fn join(folder: &str, path: &str) -> String {
     if is_straight(path) {
@@ -87,17 +94,24 @@ pub fn join(folder: &str, path: &str) -> String {
     }
     let absolute = path.starts_with('/') || folder.starts_with('/');
     let above = if path.starts_with('/') { "" } else { folder };
-    let mut parts: Vec<&str> = Vec::new();
+    let mut joined = String::with_capacity(above.len() + path.len() + 2);
+    if absolute {
+        joined.push('/');
+    }
+    let start = joined.len();
     for part in above.split('/').chain(path.split('/')) {
         match part {
             "" | "." => {}
-            ".." => {
-                parts.pop();
+            ".." => joined.truncate(joined.rfind('/').unwrap_or(0).max(start)),
+            part => {
+                if joined.len() > start {
+                    joined.push('/');
+                }
+                joined.push_str(part);
             }
-            part => parts.push(part),
         }
     }
-    format!("{}{}", if absolute { "/" } else { "" }, parts.join("/"))
+    joined
 }
 
 /// An absolute path in which nothing has to be resolved. Most are so, and very many are asked for.
@@ -105,7 +119,10 @@ fn is_straight(path: &str) -> bool {
     let bytes = path.as_bytes();
     bytes.first() == Some(&b'/')
         && bytes.last() != Some(&b'/')
-        && !bytes.windows(2).any(|pair| matches!(pair, [b'/', b'/' | b'.']))
+        // Without leaving early, many bytes are looked at in one step.
+        && !bytes.iter().zip(&bytes[1..]).fold(false, |found, (first, second)| {
+            found | ((*first == b'/') & ((*second == b'/') | (*second == b'.')))
+        })
 }
 
 /// The folder that holds `path`, and its name in there.

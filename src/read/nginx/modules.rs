@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use crate::read::container::Container;
@@ -37,8 +38,7 @@ pub struct Module {
 /// Modules by their files, and by the directives that only they have, with braces or without.
 struct Index {
     files: BTreeMap<&'static str, &'static Module>,
-    /// Sorted.
-    directives: Vec<(&'static str, bool, &'static Module)>,
+    directives: FxHashMap<(&'static str, bool), &'static Module>,
 }
 
 fn modules() -> &'static [Module] {
@@ -49,22 +49,19 @@ fn modules() -> &'static [Module] {
 fn index() -> &'static Index {
     static INDEX: OnceLock<Index> = OnceLock::new();
     INDEX.get_or_init(|| {
-        let mut index = Index { files: BTreeMap::new(), directives: Vec::new() };
+        let mut index = Index { files: BTreeMap::new(), directives: FxHashMap::default() };
         for module in modules() {
             index.files.insert(module.file, module);
-            index.directives.extend(module.directives.iter().map(|name| (*name, false, module)));
-            index.directives.extend(module.blocks.iter().map(|name| (*name, true, module)));
+            index.directives.extend(module.directives.iter().map(|name| ((*name, false), module)));
+            index.directives.extend(module.blocks.iter().map(|name| ((*name, true), module)));
         }
-        index.directives.sort_unstable_by_key(|(name, is_block, _)| (*name, *is_block));
         index
     })
 }
 
 /// The module that alone has a directive of this name.
 fn having(name: &str, is_block: bool) -> Option<&'static Module> {
-    let directives = &index().directives;
-    let at = directives.binary_search_by_key(&(name, is_block), |(name, is_block, _)| (*name, *is_block)).ok()?;
-    Some(directives[at].2)
+    index().directives.get(&(name, is_block)).copied()
 }
 
 /// The module of a file, where it is known.
@@ -220,8 +217,6 @@ mod tests {
         }
         assert_eq!(index().files.len(), modules().len(), "each module is listed once");
         let names: usize = modules().iter().map(|module| module.directives.len() + module.blocks.len()).sum();
-        assert_eq!(index().directives.len(), names);
-        let twice = index().directives.windows(2).find(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
-        assert_eq!(twice.map(|pair| pair[0].0), None, "each directive belongs to one module");
+        assert_eq!(index().directives.len(), names, "each directive belongs to one module");
     }
 }

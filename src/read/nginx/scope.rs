@@ -43,7 +43,8 @@ impl<'l, 'p> Scope<'l, 'p> {
 
     /// The same for a setting that several families have.
     pub fn find_setting(&self, setting: Setting) -> Option<DirectiveRef<'l>> {
-        let is_it = |name: &str| name.strip_prefix(setting.family) == Some(setting.rest);
+        let length = setting.family.len() + setting.rest.len();
+        let is_it = |name: &str| name.len() == length && name.strip_prefix(setting.family) == Some(setting.rest);
         self.chain().find_map(|scope| scope.simple.iter().rev().find(|(own, _)| is_it(own)).map(|(_, item)| *item))
     }
 

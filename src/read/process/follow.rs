@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::read::catalogue;
+use crate::read::image::files::join;
 use crate::read::process::{Argument, Process, Start, Started, pm2};
 use crate::read::surroundings::{Found, Surroundings};
 use crate::source::{Lookup, Span, Spanned, Text};
@@ -440,18 +441,7 @@ fn looks_like_daemon(name: &str, arguments: &[Argument]) -> bool {
 
 /// `path`, seen from `directory`, without `.` and `..`.
 pub fn absolute(directory: &str, path: &str) -> String {
-    let joined = if path.starts_with('/') { path.to_owned() } else { format!("{directory}/{path}") };
-    let mut parts: Vec<&str> = Vec::new();
-    for part in joined.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
+    if path.starts_with('/') { join("/", path) } else { join("/", &format!("{directory}/{path}")) }
 }
 
 pub fn base(path: &str) -> &str {

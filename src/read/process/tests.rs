@@ -110,7 +110,7 @@ impl Machine {
         let facts = image(reference);
         let words: Vec<Text> = command.iter().map(|word| Text::fixed(word, place)).collect();
         let command = (!words.is_empty()).then_some(Start::Exec(words));
-        match container_start(facts.as_ref(), place, None, command.as_ref()) {
+        match container_start(facts.as_deref(), place, None, command.as_ref()) {
             Some(command) => told(&self.listening(&command)),
             None => "?".to_owned(),
         }

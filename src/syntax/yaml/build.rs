@@ -23,7 +23,14 @@ pub fn parse(text: &Text) -> Document {
         problems: Vec::new(),
         broken: false,
     };
-    let mut builder = Builder { document, open: Vec::new(), anchors: HashMap::new(), merged: 0 };
+    let mut builder = Builder {
+        document,
+        open: Vec::new(),
+        items: Vec::new(),
+        entries: Vec::new(),
+        anchors: HashMap::new(),
+        merged: 0,
+    };
     builder.read(text.as_str());
     builder.document
 }
@@ -31,6 +38,10 @@ pub fn parse(text: &Text) -> Document {
 struct Builder {
     document: Document,
     open: Vec<Open>,
+    /// What was read of the sequences that are open, the outermost first, and of the maps. A collection takes its part
+    /// when it is complete, so that it takes no more room than it needs.
+    items: Vec<Item>,
+    entries: Vec<Entry>,
     anchors: HashMap<usize, u32>,
     /// Entries copied by `<<` so far.
     merged: usize,
@@ -45,9 +56,10 @@ struct Open {
     content: Content,
 }
 
+/// `from`: where its part of what was read begins.
 enum Content {
-    Items(Vec<Item>),
-    Entries { entries: Vec<Entry>, key: Option<(u32, Option<Place>)> },
+    Items { from: usize },
+    Entries { from: usize, key: Option<(u32, Option<Place>)> },
 }
 
 impl Builder {
@@ -87,12 +99,12 @@ impl Builder {
             Event::SequenceStart(_, anchor, tag) => {
                 let node = self.node(place, tag.map(|tag| tag.original()), Kind::Sequence(Vec::new()));
                 self.anchor(anchor, node);
-                self.start(node, Content::Items(Vec::new()));
+                self.start(node, Content::Items { from: self.items.len() });
             }
             Event::MappingStart(_, anchor, tag) => {
                 let node = self.node(place, tag.map(|tag| tag.original()), Kind::Map(Map::default()));
                 self.anchor(anchor, node);
-                self.start(node, Content::Entries { entries: Vec::new(), key: None });
+                self.start(node, Content::Entries { from: self.entries.len(), key: None });
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(place.end, source),
             Event::Alias(anchor) => self.alias(anchor, place),
@@ -158,10 +170,10 @@ impl Builder {
         open.end = open.end.max(via.unwrap_or(place).end);
         open.height = open.height.max(height + 1);
         match &mut open.content {
-            Content::Items(items) => items.push(Item { node, via }),
-            Content::Entries { entries, key } => match key.take() {
+            Content::Items { .. } => self.items.push(Item { node, via }),
+            Content::Entries { key, .. } => match key.take() {
                 None => *key = Some((node, via)),
-                Some((key, _)) => entries.push(Entry { key, value: node, via }),
+                Some((key, _)) => self.entries.push(Entry { key, value: node, via }),
             },
         }
     }
@@ -173,8 +185,9 @@ impl Builder {
         let flow = matches!(source.as_bytes().get((end as usize).wrapping_sub(1)), Some(b']' | b'}')) && end > open.end;
         let end = if flow { end } else { open.end };
         let kind = match open.content {
-            Content::Items(items) => Kind::Sequence(items),
-            Content::Entries { mut entries, key } => {
+            Content::Items { from } => Kind::Sequence(self.items.drain(from..).collect()),
+            Content::Entries { from, key } => {
+                let mut entries: Vec<Entry> = self.entries.drain(from..).collect();
                 if let Some((key, via)) = key {
                     let value = self.node(via.unwrap_or(self.document.nodes[key as usize].place), None, Kind::Nothing);
                     entries.push(Entry { key, value, via });
