@@ -51,6 +51,7 @@ pub fn container(site: &mut Site, name: &str, port: u16) -> MachineId {
         listening: Listening { listeners: vec![listener(port, place)], open: None },
         listener_processes: vec![0],
         declared: Vec::new(),
+        conditional_processes: Vec::new(),
         port_variables: Vec::new(),
         published: Vec::new(),
         hosts: Vec::new(),

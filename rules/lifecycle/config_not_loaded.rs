@@ -23,7 +23,7 @@ fn add_missing(site: &Site, missing: &MountSourceMissing, findings: &mut Finding
     let MountSourceMissing { source, target, .. } = missing;
     let machine = &site.machine(missing.machine).name;
     let is_config = missing.is_config && site.proxies.iter().any(|proxy| proxy.machine == Some(missing.machine));
-    if missing.template.is_some() || words::is_made_later(source) || words::is_made_later(target) {
+    if missing.template.is_some() || missing.kept_out || words::is_made_later(source) || words::is_made_later(target) {
         return;
     }
     let is_file = has_suffix(target) || has_suffix(source);
@@ -131,6 +131,7 @@ mod tests {
             folder_is_there: true,
             similar: None,
             template: None,
+            kept_out: false,
         };
         edit(&mut missing);
         site.troubles.push(Trouble::MountSourceMissing(missing));

@@ -30,7 +30,9 @@ fn check(site: &Site, findings: &mut Findings) {
         let idle: HashSet<usize> = idle.flat_map(|service| service.listeners.iter().copied()).collect();
         for (index, listener) in machine.listening.listeners.iter().enumerate() {
             let Endpoint::Tcp { port, .. } = listener.endpoint else { continue };
-            if idle.contains(&index) {
+            // Of the branches of a script one runs, and what one starts for a while it may stop again.
+            let process = machine.listener_processes.get(index);
+            if idle.contains(&index) || process.is_some_and(|it| machine.conditional_processes.contains(it)) {
                 continue;
             }
             let id = ListenerId { machine: MachineId(number), index };

@@ -44,6 +44,7 @@ pub const FILES: &[Known] = &[
     known("containerfile.*", "dockerfile"),
     known(".dockerignore", "dockerignore"),
     known("*.dockerignore", "dockerignore"),
+    small(".gitignore", "gitignore", MEGABYTE),
     known(".env", "env"),
     known(".env.*", "env"),
     known("*.env", "env"),

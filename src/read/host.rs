@@ -112,6 +112,7 @@ fn machine(place: Span, open: &str) -> Machine {
         built_here: false,
         listening: Listening::open(open),
         listener_processes: Vec::new(),
+        conditional_processes: Vec::new(),
         declared: Vec::new(),
         port_variables: Vec::new(),
         published: Vec::new(),

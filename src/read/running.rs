@@ -84,6 +84,9 @@ pub fn read(part: &mut Part<'_>, trees: &Trees<'_>, version: Option<(u32, u32, u
     };
     machine.listening = listening;
     machine.listener_processes = owners;
+    let numbered = container.started.processes.iter().enumerate();
+    machine.conditional_processes =
+        numbered.filter(|(_, process)| process.conditional).map(|(number, _)| number).collect();
     read
 }
 

@@ -264,6 +264,7 @@ impl Placed<'_, '_> {
             built_here: container.files.image.is_some(),
             listening: Listening::open("it was not read"),
             listener_processes: Vec::new(),
+            conditional_processes: Vec::new(),
             declared: declared(service, container),
             port_variables: port_variables(container),
             published: published(service),

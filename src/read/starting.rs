@@ -10,6 +10,7 @@ use crate::read::process::Start;
 use crate::read::surroundings::Found;
 use crate::source::{Lookup, Span, Text};
 use crate::syntax::command_line::{Command, Script, Word, shell};
+use crate::syntax::nginx::is_foreign_template;
 
 /// Folders of templates below each other.
 const DEPTH: usize = 6;
@@ -64,10 +65,16 @@ fn rendered(container: &Container<'_>) -> Vec<Rendered> {
             let Some(name) = path.strip_suffix(suffix.as_str()) else { continue };
             let Some(rest) = name.strip_prefix(from.as_str()) else { continue };
             let Found::File(template) = container.files.find(path) else { continue };
+            let to = join(&to, rest.trim_start_matches('/'));
+            // Another program makes the template first.
+            if is_foreign_template(template.as_str()).is_some() {
+                all.push(unknown(to, template.whole()));
+                continue;
+            }
             let lookup = |name: &str| filtered(container, spec, name);
             let Substituted { text, leftovers } = substitute(&template, &Which::Set, &lookup);
             let place = template.whole();
-            let change = Change::Write { path: join(&to, rest.trim_start_matches('/')), text, append: false, place };
+            let change = Change::Write { path: to, text, append: false, place };
             all.push(Rendered { change, leftovers });
         }
     }

@@ -12,6 +12,7 @@ use crate::read::envsubst::{Leftover, LeftoverWhy};
 use crate::read::glob;
 use crate::read::image::Change;
 use crate::read::image::files::{below, join};
+use crate::read::image::ignore::is_kept_out_by_git;
 use crate::read::machine_files::MachineFiles;
 use crate::read::running::{NGINX_PLACES, NginxRead};
 use crate::read::snapshot::Tree as Snapshot;
@@ -67,6 +68,7 @@ pub fn mounts(
             is_config: CONFIGS.iter().any(|folder| below(folder, &target).is_some()),
             target,
             over_file,
+            kept_out: is_kept_out_by_git(sources, path),
             similar: names.similar(path),
             template: template_of(sources, path),
             folder_is_there: path.rsplit_once('/').is_some_and(|(folder, _)| sources.entry(folder).is_some()),

@@ -41,6 +41,8 @@ pub struct Machine {
     pub listening: Listening,
     /// For each of its listeners a number for the process that opens it; empty when that is not visible.
     pub listener_processes: Vec<usize>,
+    /// Those of these numbers whose process starts only under a condition in a script.
+    pub conditional_processes: Vec<usize>,
     /// Ports that are named by people and prove nothing: EXPOSE, expose, the container side of ports.
     pub declared: Vec<Declared>,
     /// The numbers in its command and in variables such as `PORT`: whoever is given them may listen there.

@@ -74,6 +74,8 @@ pub struct MountSourceMissing {
     pub over_file: bool,
     /// A proxy on the machine reads the target.
     pub is_config: bool,
+    /// Each machine has its own: git keeps it out of the tree.
+    pub kept_out: bool,
     /// The folder that the source should lie in is in the tree.
     pub folder_is_there: bool,
     /// A path of the tree with the same file name.

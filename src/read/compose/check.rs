@@ -21,6 +21,10 @@ pub fn dangling(project: &Project, top: Option<&Node>) -> Vec<Dangling> {
     if project.unreadable || project.incomplete || !project.templates.is_empty() {
         return Vec::new();
     }
+    // An editor puts it over other files, which it names in its own settings (containers.dev, `dockerComposeFile`).
+    if project.folder.split('/').any(|part| part == ".devcontainer") {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     let services: HashSet<&str> = project.services.iter().map(|service| service.name.value.as_str()).collect();
     let networks: HashSet<&str> = project.networks.iter().map(|network| network.key.value.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The `.dockerignore` of a build: what of its context is never sent.
+//! What a `.dockerignore` keeps out of a build, and a `.gitignore` out of the tree.
 
 use crate::read::image::glob::matches;
 use crate::source::Sources;
@@ -24,6 +24,23 @@ impl Ignored {
             (parts.collect::<Vec<_>>().join("/"), kept)
         });
         Ignored { context: context.to_owned(), patterns: patterns.filter(|(pattern, _)| !pattern.is_empty()).collect() }
+    }
+
+    /// What git leaves out below a folder (git-scm.com/docs/gitignore): a pattern with a `/` in front or inside starts in
+    /// the folder of the file, any other matches at every depth.
+    fn by_git(sources: &Sources, folder: &str) -> Option<Ignored> {
+        let path = if folder.is_empty() { ".gitignore".to_owned() } else { format!("{folder}/.gitignore") };
+        let file = sources.read(&path)?;
+        let lines = sources.get(file).text.lines().map(str::trim);
+        let patterns = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
+            let (pattern, kept) = line.strip_prefix('!').map_or((line, false), |pattern| (pattern, true));
+            let pattern = pattern.trim_end_matches('/');
+            match pattern.contains('/') {
+                true => (pattern.trim_start_matches('/').to_owned(), kept),
+                false => (format!("**/{pattern}"), kept),
+            }
+        });
+        Some(Ignored { context: folder.to_owned(), patterns: patterns.collect() })
     }
 
     /// Whether a path of the snapshot is left out. A pattern that matches a folder matches what is in it.
@@ -54,9 +71,21 @@ fn above_and_self(path: &str) -> impl Iterator<Item = &str> {
     slashes.chain(std::iter::once(path))
 }
 
+/// Whether git keeps a path of the snapshot out of the tree, so that each machine has its own.
+pub fn is_kept_out_by_git(sources: &Sources, path: &str) -> bool {
+    let mut folder = path;
+    while let Some((parent, _)) = folder.rsplit_once('/').or((!folder.is_empty()).then_some(("", folder))) {
+        if Ignored::by_git(sources, parent).is_some_and(|ignored| ignored.covers(path)) {
+            return true;
+        }
+        folder = parent;
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Ignored;
+    use super::{Ignored, is_kept_out_by_git};
     use crate::source::Sources;
 
     #[test]
@@ -73,6 +102,19 @@ mod tests {
             ("node_modules/x", false),
         ] {
             assert_eq!(ignored.covers(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn git_keeps_out_what_its_files_name() {
+        let mut sources = Sources::default();
+        sources.add(".gitignore", "# made by setup\n/config/\n*.local.conf\ngate/site.conf\n!kept.local.conf\n");
+        sources.add("web/.gitignore", "made\n");
+        for path in ["config/a.conf", "web/x.local.conf", "gate/site.conf", "web/made/site.conf"] {
+            assert!(is_kept_out_by_git(&sources, path), "{path}");
+        }
+        for path in ["web/config/a.conf", "kept.local.conf", "site.conf", "made/site.conf"] {
+            assert!(!is_kept_out_by_git(&sources, path), "{path}");
         }
     }
 }
