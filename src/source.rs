@@ -74,7 +74,8 @@ enum Origin {
     /// Byte `i` is byte `shift + i` of the file.
     File { file: FileId, shift: u32 },
     /// Sorted by `at`, the first one at 0.
-    Pieces(Arc<[Piece]>),
+    /// In a vector of their own, so that texts, of which there are very many, hold one word for them.
+    Pieces(Arc<Vec<Piece>>),
 }
 
 /// From byte `at` on, up to the next piece, the text came from `origin`.
@@ -98,9 +99,8 @@ impl Text {
 
     /// A text that stands in no file and is blamed, as a whole, on `origin`: what an image is known to contain, a default value.
     pub fn fixed(text: &str, origin: Span) -> Text {
-        let mut builder = TextBuilder::default();
-        builder.push_fixed(text, origin);
-        builder.finish(origin)
+        let origin = Span { end: origin.start.max(origin.end), ..origin };
+        Text::of(text.into(), Origin::Pieces(Arc::new(vec![Piece { at: 0, origin, verbatim: false }])))
     }
 
     pub fn as_str(&self) -> &str {
@@ -283,7 +283,8 @@ impl TextBuilder {
         if let [Piece { at: 0, origin, verbatim: true }] = self.pieces[..] {
             return Text::of(self.text.into(), Origin::File { file: origin.file, shift: origin.start });
         }
-        Text::of(self.text.into(), Origin::Pieces(self.pieces.into()))
+        self.pieces.shrink_to_fit();
+        Text::of(self.text.into(), Origin::Pieces(Arc::new(self.pieces)))
     }
 }
 

@@ -80,7 +80,11 @@ pub fn listeners(site: &Site) -> Vec<ListenerCoverage> {
 
 pub fn routes(site: &Site) -> Vec<RouteCoverage> {
     let numbers = listener_numbers(site);
-    side_by_side(&site.ends, FEW, |end| route(site, end, &site.hops[end.hop], &numbers))
+    let proxies: Vec<String> = site.proxies.iter().map(|proxy| name(site, proxy)).collect();
+    side_by_side(&site.ends, FEW, |end| {
+        let hop = &site.hops[end.hop];
+        route(site, end, hop, &proxies[hop.proxy.0], &numbers)
+    })
 }
 
 fn listener_numbers(site: &Site) -> BTreeMap<ListenerId, usize> {
@@ -91,7 +95,7 @@ fn listener_numbers(site: &Site) -> BTreeMap<ListenerId, usize> {
     ids.enumerate().map(|(number, id)| (id, number)).collect()
 }
 
-fn route(site: &Site, end: &End, hop: &Hop, numbers: &BTreeMap<ListenerId, usize>) -> RouteCoverage {
+fn route(site: &Site, end: &End, hop: &Hop, proxy: &str, numbers: &BTreeMap<ListenerId, usize>) -> RouteCoverage {
     let route = hop.route.map(|number| &site.routes[number]);
     let server = route.and_then(|route| route.server).map(|number| &site.servers[number]);
     let server_name = server.and_then(|server| server.names.first()).map_or("*", |name| name.value.as_str());
@@ -106,7 +110,7 @@ fn route(site: &Site, end: &End, hop: &Hop, numbers: &BTreeMap<ListenerId, usize
         _ => None,
     };
     RouteCoverage {
-        proxy: name(site, site.proxy(hop.proxy)),
+        proxy: proxy.to_owned(),
         matches: format!("{server_name}{path}"),
         place: end.place,
         target: end.target.as_ref().map_or_else(|| hop.written.clone(), ToString::to_string),

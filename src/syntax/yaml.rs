@@ -49,7 +49,7 @@ enum Kind {
         value: Stored,
         style: Style,
     },
-    Sequence(Vec<Item>),
+    Sequence(Box<[Item]>),
     Map(Map),
     /// An alias that leads nowhere.
     Nothing,
@@ -80,9 +80,9 @@ struct Item {
 
 #[derive(Debug, Default)]
 struct Map {
-    entries: Vec<Entry>,
+    entries: Box<[Entry]>,
     /// The numbers of the entries in the order of their keys; only large maps have it.
-    sorted: Vec<u32>,
+    sorted: Box<[u32]>,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -56,7 +56,7 @@ impl Project {
 pub struct Service {
     pub name: Spanned<String>,
     pub image: Option<Text>,
-    pub build: Option<Build>,
+    pub build: Option<Box<Build>>,
     pub command: Option<CommandForm>,
     pub entrypoint: Option<CommandForm>,
     /// What the container gets: the files of `env_file`, then `environment`; one entry a name. `None`: the value is
@@ -81,9 +81,9 @@ pub struct Service {
     /// Name and address; the address may be `host-gateway`.
     pub extra_hosts: Vec<(Text, Text)>,
     pub depends_on: Vec<Dependency>,
-    pub healthcheck: Option<Healthcheck>,
+    pub healthcheck: Option<Box<Healthcheck>>,
     pub restart: Option<Text>,
-    pub deploy: Option<Deploy>,
+    pub deploy: Option<Box<Deploy>>,
     pub scale: Option<Spanned<u64>>,
     /// In bytes.
     pub mem_limit: Option<Spanned<u64>>,

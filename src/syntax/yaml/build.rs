@@ -97,7 +97,7 @@ impl Builder {
                 self.attach(node, None);
             }
             Event::SequenceStart(_, anchor, tag) => {
-                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Sequence(Vec::new()));
+                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Sequence(Box::default()));
                 self.anchor(anchor, node);
                 self.start(node, Content::Items { from: self.items.len() });
             }
@@ -225,7 +225,7 @@ impl Builder {
         let entries = self.without_duplicates(entries);
         let entries = self.with_merges(entries);
         let sorted = if entries.len() < LARGE { Vec::new() } else { self.sorted(&entries) };
-        Map { entries, sorted }
+        Map { entries: entries.into(), sorted: sorted.into() }
     }
 
     fn sorted(&self, entries: &[Entry]) -> Vec<u32> {
@@ -294,7 +294,7 @@ impl Builder {
         for merge in merges {
             let via = merge.via.unwrap_or(self.document.nodes[merge.value as usize].place);
             let sources = match &self.document.nodes[merge.value as usize].kind {
-                Kind::Sequence(items) => items.clone(),
+                Kind::Sequence(items) => items.to_vec(),
                 _ => vec![Item { node: merge.value, via: None }],
             };
             for source in sources {
