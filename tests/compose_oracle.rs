@@ -476,7 +476,7 @@ fn wanted_dependencies(service: &Service, wanted: &Value) -> Value {
     shown.collect::<serde_json::Map<_, _>>().into()
 }
 
-fn shown_healthcheck(healthcheck: &Option<Healthcheck>) -> Value {
+fn shown_healthcheck(healthcheck: &Option<Box<Healthcheck>>) -> Value {
     let Some(healthcheck) = healthcheck else { return Value::Null };
     let mut shown = serde_json::Map::new();
     match &healthcheck.test {
