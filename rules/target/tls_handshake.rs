@@ -19,7 +19,10 @@ fn check(site: &Site, findings: &mut Findings) {
         name_of_group(site, end, hop, findings);
         let Some((host, _)) = host_and_port(end) else { continue };
         match &host.value {
-            Host::Name(name) if matches!(end.reach, Reach::Leaves) => server_name(site, end, hop, name, findings),
+            // One without a dot is a neighbour's.
+            Host::Name(name) if matches!(end.reach, Reach::Leaves) && name.contains('.') => {
+                server_name(site, end, hop, name, findings)
+            }
             Host::Address(address) if !address.is_loopback() => bare_address(site, end, hop, findings),
             _ => {}
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::site::Site;
 use crate::site::access::{Barrier, barrier};
-use crate::site::listener::{Endpoint, Listener};
+use crate::site::listener::{Endpoint, Listener, Protocol};
 use crate::site::machine::{Kind, Machine, MachineId, Mount, MountSource, Service};
 use crate::site::proxy::Hop;
 use crate::site::reach::{Certainty, ListenerId, Reach, Refused, edit_distance, understands};
@@ -98,6 +98,17 @@ impl Sockets {
     }
 }
 
+/// The only listener of a project that speaks a language of application servers, when it listens on TCP.
+fn only_backend(site: &Site, project: usize, spoken: Protocol) -> Option<ListenerId> {
+    if !matches!(spoken, Protocol::FastCgi | Protocol::Uwsgi | Protocol::Scgi) {
+        return None;
+    }
+    let mut found = listeners(site)
+        .filter(|(id, _, listener)| site.machine(id.machine).project == project && listener.protocol == Some(spoken));
+    let (id, _, listener) = found.next()?;
+    (found.next().is_none() && matches!(listener.endpoint, Endpoint::Tcp { .. })).then_some(id)
+}
+
 pub fn reach(site: &Site, sockets: &Sockets, hop: &Hop, path: &Spanned<String>) -> Reach {
     let Some(home_id) = site.proxy(hop.proxy).machine else {
         return Reach::Undecided("no machine is seen to load this config".to_owned());
@@ -158,7 +169,8 @@ pub fn reach(site: &Site, sockets: &Sockets, hop: &Hop, path: &Spanned<String>) 
             && listener.protocol == Some(hop.protocol.value)
             && (id.machine != home_id || !owns(site, hop, listener))
     });
-    if let Some((listener, _, _)) = tcp {
+    let tcp = tcp.map(|(id, _, _)| id).or_else(|| only_backend(site, home.project, hop.protocol.value));
+    if let Some(listener) = tcp {
         return missing(MissingWhy::Tcp { listener }, Certainty::Proven);
     }
     missing(MissingWhy::Nobody, Certainty::Proven)

@@ -142,7 +142,7 @@ pub struct Mover {
     pub flag: Option<String>,
     /// Names of the variable, separated by blanks, the strongest first.
     pub variable: Option<String>,
-    /// Keys in the program's configuration file, separated by blanks.
+    /// Keys in the program's configuration file, separated by blanks; `%20` is a blank in a key.
     pub key: Option<String>,
     /// The argument without a dash with this number, from 0.
     pub argument: Option<usize>,

@@ -56,6 +56,7 @@ impl Loaded {
             Loaded::Read { path, text, settings, format } => (path, text, settings, format),
         };
         for key in keys.split(' ') {
+            let key = &*key.replace("%20", " ");
             let setting = match (settings, format.as_str()) {
                 (Some(settings), _) => settings.get(key),
                 (None, "xml") => xml_attribute(text, key),
