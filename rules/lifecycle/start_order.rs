@@ -73,22 +73,25 @@ fn check_conditions(site: &Site, findings: &mut Findings) {
     }
 }
 
-/// Somebody waits for the end of a machine that serves until it is stopped.
+/// Somebody waits for the end of a machine that serves until it is stopped. Others, such as a database that an own
+/// script fills and then stops, may end by themselves.
 fn check_ends(site: &Site, findings: &mut Findings) {
+    let delivered = site.ends().filter_map(|(end, _)| match end.reach {
+        Reach::Delivered(listener) => Some((listener.machine, listener)),
+        _ => None,
+    });
+    let serving: BTreeMap<MachineId, ListenerId> = delivered.collect();
     for machine in site.machines.iter().filter(|machine| machine.start == Start::Always) {
         for dependency in &machine.depends_on {
-            let target = site.machine(dependency.on);
-            if dependency.condition != Condition::Completed
-                || !dependency.required
-                || target.listening.listeners.is_empty()
-            {
+            let Some(listener) = serving.get(&dependency.on) else { continue };
+            if dependency.condition != Condition::Completed || !dependency.required {
                 continue;
             }
-            let listener = ListenerId { machine: dependency.on, index: 0 };
+            let target = site.machine(dependency.on);
             findings
                 .error(dependency.place, format!("`{}` does not end by itself", target.name))
                 .label(format!("waits for its end, so `{}` does not start", machine.name))
-                .note(site.listener(listener).place, words::listens(site, listener))
+                .note(site.listener(*listener).place, words::listens(site, *listener))
                 .help("wait with `condition: service_healthy`, or `service_started` where nobody checks its health");
         }
     }

@@ -240,6 +240,10 @@ pub fn outside_of_includes(
 ) {
     let files = &container.files;
     let [nginx] = read else { return };
+    // What a main file that is not visible includes is not visible.
+    if nginx.main.is_none() {
+        return;
+    }
     let only_image = nginx.trees.iter().all(|tree| tree.root().all(|item| item.span() == container.image_place));
     if !only_image || nginx.trees.is_empty() {
         return;
