@@ -9,6 +9,10 @@ pub fn matches(pattern: &str, path: &str) -> bool {
 
 /// One part of a path.
 pub fn component(pattern: &str, name: &str) -> bool {
+    // Most parts stand for themselves, and large contexts have many files.
+    if !pattern.contains(['*', '?', '[', '\\']) {
+        return pattern == name;
+    }
     let pattern = pieces(pattern);
     let name: Vec<char> = name.chars().collect();
     wild(
