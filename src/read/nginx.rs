@@ -282,8 +282,11 @@ impl<'l> Walk<'l, '_> {
         for item in items {
             if item.is_block() && depth < DEPTH {
                 self.passes(&self.loaded.items(item.children()), depth + 1, found);
-            } else if FAMILIES.iter().any(|family| family.directive == item.name()) && !found.contains(&item.name()) {
-                found.push(item.name());
+                continue;
+            }
+            let name = item.name();
+            if FAMILIES.iter().any(|family| family.directive == name) && !found.contains(&name) {
+                found.push(name);
             }
         }
     }

@@ -81,6 +81,10 @@ pub fn buffers(scope: &Scope<'_, '_>, prefix: &'static str, stream: bool) -> Buf
 /// them.
 fn misplaced(scope: &Scope<'_, '_>, prefix: &'static str) -> Vec<(Spanned<String>, Setting)> {
     let of_others = |name: &str, rest: &str| {
+        // Hardly any name ends so, and each pass looks at all of them.
+        if !name.ends_with(rest) {
+            return None;
+        }
         BUFFERED.iter().find(|other| **other != prefix && name.strip_prefix(**other) == Some(rest)).copied()
     };
     let mut blocks: Vec<&Scope<'_, '_>> = vec![scope];
