@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Number of a text in its [`Sources`].
@@ -466,6 +466,27 @@ impl Sources {
             .map(|(path, entry)| (path.as_str(), entry))
     }
 
+    /// The paths of what stands right in `folder` ("" for the root), in their order. What is below them is stepped over.
+    pub fn children<'s>(&'s self, folder: &str) -> impl Iterator<Item = &'s str> + use<'s> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let mut from = prefix.clone();
+        std::iter::from_fn(move || {
+            loop {
+                let range = (Bound::Included(from.as_str()), Bound::Unbounded);
+                let (path, _) = self.entries.range::<str, _>(range).next()?;
+                let rest = path.strip_prefix(prefix.as_str())?;
+                match rest.find('/') {
+                    None => from = format!("{path}\0"),
+                    // `0` is the character behind `/`.
+                    Some(end) => from = format!("{}0", &path[..prefix.len() + end]),
+                }
+                if !rest.is_empty() && !rest.contains('/') {
+                    return Some(path.as_str());
+                }
+            }
+        })
+    }
+
     /// What stands at `path`, symbolic links along the way not followed.
     pub fn entry(&self, path: &str) -> Option<&Entry> {
         self.entries.get(path)
@@ -519,6 +540,19 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::{Sources, Text, TextBuilder};
+
+    #[test]
+    fn children_stand_right_in_a_folder() {
+        let mut sources = Sources::default();
+        for path in ["a/b/c", "a/b-d", "a/b/e/f", "a/b0", "a/b.x/y", "ab/z", "a b"] {
+            sources.add(path, "");
+        }
+        let names = |folder: &str| sources.children(folder).collect::<Vec<&str>>();
+        assert_eq!(names("a"), ["a/b", "a/b-d", "a/b.x", "a/b0"]);
+        assert_eq!(names("a/b"), ["a/b/c", "a/b/e"]);
+        assert_eq!(names(""), ["a", "a b", "ab"]);
+        assert_eq!(names("nowhere"), [""; 0]);
+    }
 
     #[test]
     fn a_text_knows_where_its_pieces_came_from() {

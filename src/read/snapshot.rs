@@ -52,17 +52,8 @@ impl Tree<'_> {
         };
         match self.sources.entry(&at) {
             Some(Entry::Directory { listed }) => {
-                let skip = if at.is_empty() { 0 } else { at.len() + 1 };
-                let mut names: Vec<String> = Vec::new();
-                for (below, _) in self.sources.below(&at) {
-                    let name = below[skip..].split('/').next().unwrap_or_default();
-                    if names.last().is_none_or(|last| last != name) {
-                        names.push(name.to_owned());
-                    }
-                }
-                names.sort();
-                names.dedup();
-                Listing { names, complete: *listed }
+                let names = self.sources.children(&at).map(|path| path.rsplit('/').next().unwrap_or(path).to_owned());
+                Listing { names: names.collect(), complete: *listed }
             }
             _ => Listing { names: Vec::new(), complete: true },
         }

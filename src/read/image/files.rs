@@ -312,12 +312,8 @@ impl Listing {
             Some(_) => return,
             None => return self.complete = false,
         }
-        let prefix = if path.is_empty() { 0 } else { path.len() + 1 };
-        for (entry, _) in sources.below(path) {
-            let name = &entry[prefix..];
-            if !name.contains('/') && !image.ignored.covers(entry) {
-                self.names.insert(name.to_owned());
-            }
+        for entry in sources.children(path).filter(|entry| !image.ignored.covers(entry)) {
+            self.names.insert(parent(entry).1.to_owned());
         }
     }
 }

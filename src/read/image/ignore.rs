@@ -1,6 +1,6 @@
 //! What a `.dockerignore` keeps out of a build, and a `.gitignore` out of the tree.
 
-use crate::read::image::glob::matches;
+use crate::read::image::glob::{component, matches};
 use crate::source::Sources;
 
 #[derive(Clone, Debug, Default)]
@@ -57,7 +57,12 @@ impl Ignored {
         };
         let mut ignored = false;
         for (pattern, kept) in &self.patterns {
-            if ignored == *kept && above_and_self(inside).any(|path| matches(pattern, path)) {
+            // A name at any depth, as most patterns are, is looked for once in the whole path.
+            let fits = || match pattern.strip_prefix("**/").filter(|name| !name.contains('/') && *name != "**") {
+                Some(name) => inside.split('/').any(|part| component(name, part)),
+                None => above_and_self(inside).any(|path| matches(pattern, path)),
+            };
+            if ignored == *kept && fits() {
                 ignored = !kept;
             }
         }
