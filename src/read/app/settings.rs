@@ -34,6 +34,8 @@ pub enum Format {
     Yaml,
     Toml,
     Env,
+    /// config.ru, of which only the options in a line that begins with `#\` are settings: `port` and `host`.
+    Rackup,
 }
 
 impl Format {
@@ -52,6 +54,7 @@ impl Format {
             "yaml" => Format::Yaml,
             "toml" => Format::Toml,
             "env" => Format::Env,
+            "rackup" => Format::Rackup,
             _ => return None,
         })
     }
@@ -190,6 +193,7 @@ pub fn settings(format: Format, path: &str, text: &Text, surroundings: &Surround
         Format::SpringYaml => spring::yaml(text, surroundings),
         Format::Yaml => plain::yaml(text),
         Format::Toml => plain::toml(text),
+        Format::Rackup => plain::rackup(text),
         Format::Env => plain::env(text),
     }
 }

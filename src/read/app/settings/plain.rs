@@ -3,6 +3,7 @@
 use crate::read::app::documents::{document, is_damaged};
 use crate::read::app::settings::{Format, Setting, Settings};
 use crate::source::Text;
+use crate::syntax::compose_values::words::words;
 use crate::syntax::env_file;
 use crate::syntax::ini::{self, Style};
 
@@ -38,6 +39,29 @@ pub fn yaml(text: &Text) -> Settings {
     settings.add_value("", &document(text));
     if is_damaged(text) {
         settings.partial = Some(text.whole());
+    }
+    settings
+}
+
+/// The options that rackup up to version 2 takes from the file itself (github.com/rack/rackup, `parse_file`).
+pub fn rackup(text: &Text) -> Settings {
+    let mut settings = Settings::new(Format::Rackup);
+    let Some(at) = text.as_str().lines().next().filter(|line| line.starts_with("#\\")).map(str::len) else {
+        return settings;
+    };
+    let Some(words) = words(&text.slice(2..at)) else {
+        settings.partial = Some(text.whole());
+        return settings;
+    };
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let key = match word.as_str() {
+            "-p" | "--port" => "port",
+            "-o" | "--host" => "host",
+            _ => continue,
+        };
+        let Some(value) = rest.next() else { break };
+        settings.add(key, Setting::Value(value.clone()));
     }
     settings
 }

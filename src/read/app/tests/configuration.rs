@@ -222,3 +222,11 @@ fn programs_under_supervisor() {
         machine.with(|surroundings| supervised(&machine.text("/etc/s.conf"), "/etc/s.conf", surroundings));
     }
 }
+
+#[test]
+fn options_of_rackup_stand_in_its_file() {
+    let file = "#\\ -w -p 4567 --host 0.0.0.0\nrun App\n";
+    assert_eq!(setting(Format::Rackup, file, "port", &[]), "4567");
+    assert_eq!(setting(Format::Rackup, file, "host", &[]), "0.0.0.0");
+    assert_eq!(setting(Format::Rackup, "run App\n", "port", &[]), setting(Format::Toml, "", "port", &[]));
+}
