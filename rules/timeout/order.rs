@@ -1,6 +1,6 @@
 //! The proxy gives up before its backend, or the backend before its proxy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::second_proxy::{LONG, SecondProxies};
 use super::words::{ANSWER, default_of, duration, is_longer, waits_for};
@@ -47,12 +47,14 @@ fn check(site: &Site, findings: &mut Findings) {
     let (backends, second_proxies) = (site.backends_by_listener(), SecondProxies::of(site));
     let mut clashes: Vec<Clash> = Vec::new();
     let mut known: HashMap<Span, usize> = HashMap::new();
+    let mut fronts: HashSet<Span> = HashSet::new();
     for (end, hop) in site.ends() {
         let (Reach::Delivered(id), Some(read)) = (&end.reach, &hop.waits.read) else { continue };
         if hop.protocol.value == Protocol::Tcp {
             // Without knowing what is said on a connection, nobody answers for a backend that is slow.
             continue;
         }
+        outlasts_front(hop, read, &mut fronts, findings);
         let inner = second_proxies.wait(hop, *id);
         let backend = backends.get(id).copied();
         for (place, longer, other) in clash(hop, read, inner, backend) {
@@ -74,6 +76,19 @@ fn check(site: &Site, findings: &mut Findings) {
             Other::Proxy(inner, place) => behind_another(site, clash, inner, place, findings),
         }
     }
+}
+
+/// What stands in front of the proxy gives up long before; waits of hours are for connections that stay open.
+fn outlasts_front(hop: &Hop, read: &Wait, said: &mut HashSet<Span>, findings: &mut Findings) {
+    let (Some(front), Some(place)) = (&hop.settings.front, read.written) else { return };
+    if !is_longer(read.seconds, front.seconds) || read.seconds > LONG || !said.insert(place) {
+        return;
+    }
+    let (name, patience) = (front.name, duration(front.seconds));
+    let message = format!("{name} in front gives up after {patience}, not after {}", duration(read.seconds));
+    let finding = findings.advice(place, message).label(format!("visitors see {} before", front.answer));
+    finding.note(front.place, format!("this shows that {name} is in front"));
+    finding.help(format!("answer within {patience}: begin the work, and let visitors ask for its result"));
 }
 
 fn clash<'s>(
@@ -193,4 +208,33 @@ fn behind_another(site: &Site, clash: &Clash, inner: &Wait, written: Span, findi
 /// A wait that leaves the other side the time to give up first: "125s".
 fn just_above(seconds: f64) -> String {
     format!("{}s", (seconds + 5.0).ceil())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::RULE;
+    use crate::rules::example::{container, hop, place, said, site};
+    use crate::site::proxy::{Front, Setting, Settings, Wait};
+
+    /// A wait of so many seconds behind a service that gives up after two minutes.
+    fn behind_a_front(seconds: f64) -> String {
+        let mut site = site();
+        let web = container(&mut site, "web", 80);
+        container(&mut site, "api", 8000);
+        hop(&mut site, web, "api", 8000);
+        let last = site.hops.last_mut().expect("it was added the line before");
+        last.waits.read = Some(Wait { seconds, setting: Setting::default(), written: Some(place(7)) });
+        let front = Front { name: "Shield", seconds: 120.0, answer: "524", place: place(8) };
+        last.settings = Arc::new(Settings { front: Some(front), ..Settings::default() });
+        said(&RULE, &mut site)
+    }
+
+    #[test]
+    fn a_service_in_front_gives_up_first() {
+        assert_eq!(behind_a_front(600.0), "advice at 7: Shield in front gives up after 120 s, not after 600 s\n");
+        assert_eq!(behind_a_front(110.0), "");
+        assert_eq!(behind_a_front(86_400.0), "", "such a wait is for connections that stay open");
+    }
 }

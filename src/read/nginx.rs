@@ -25,7 +25,7 @@ use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
 use crate::site::machine::MachineId;
 use crate::site::proxy::{
-    Answers, Group, Hop, Listen, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Server, Setting, Settings,
+    Answers, Front, Group, Hop, Listen, Proxy, ProxyId, Resolution, Reuse, Route, RoutePath, Server, Setting, Settings,
     TlsClient, To, UnknownName, VirtualServer, Wait, Waits,
 };
 use crate::site::trouble::{NotLoaded, NotLoadedWhy, Trouble};
@@ -425,6 +425,7 @@ impl<'l> Walk<'l, '_> {
             tls: around.tls(),
             one_try: around.one_try(),
             has_fallback: has_fallback(around.scope),
+            front: front(around.scope),
         };
         if *self.settings != settings {
             self.settings = Arc::new(settings);
@@ -462,6 +463,16 @@ fn has_fallback(scope: &Scope<'_, '_>) -> bool {
         .find_all("error_page")
         .iter()
         .any(|item| item.arguments().any(|word| matches!(&*word.value(), "502" | "504")) && item.argument_count() > 1)
+}
+
+/// The name of the header in which a service in front says who the visitor is, the service, its patience and its answer.
+/// Cloudflare's is 120 s for everybody but enterprises (developers.cloudflare.com, error 524).
+const FRONTS: &[(&str, &str, f64, &str)] = &[("cf-connecting-ip", "Cloudflare", 120.0, "524")];
+
+fn front(scope: &Scope<'_, '_>) -> Option<Front> {
+    let word = scope.find("real_ip_header")?.argument(0)?;
+    let (_, name, seconds, answer) = FRONTS.iter().find(|(header, ..)| word.value().eq_ignore_ascii_case(header))?;
+    Some(Front { name, seconds: *seconds, answer, place: word.span() })
 }
 
 /// The settings of one family of modules (`proxy_`, `fastcgi_`, …) where a pass stands.

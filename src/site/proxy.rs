@@ -151,6 +151,19 @@ pub struct Settings {
     pub one_try: Option<Span>,
     /// A failing answer is caught by a page or another location.
     pub has_fallback: bool,
+    pub front: Option<Front>,
+}
+
+/// A service between visitors and the proxy, with a patience that nobody can set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Front {
+    pub name: &'static str,
+    /// So long it waits for an answer.
+    pub seconds: f64,
+    /// What visitors see then.
+    pub answer: &'static str,
+    /// What shows that it is there.
+    pub place: Span,
 }
 
 #[derive(Clone, Debug)]
