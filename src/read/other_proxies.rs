@@ -39,7 +39,8 @@ const OTHERS: &[OtherProxy] = &[
 
 /// The files in which another proxy is told where to send requests, apart from those that `is_known` to be something else.
 pub fn files(sources: &Sources, is_known: impl Fn(&str) -> bool) -> Vec<FileCoverage> {
-    let unread = sources.files().filter(|(_, source)| !is_known(&source.path)).filter_map(|(_, source)| {
+    let told = |path: &str| !is_known(path) && is_switched_on(sources, path);
+    let unread = sources.files().filter(|(_, source)| told(&source.path)).filter_map(|(_, source)| {
         let name = source.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         let is_named = |part: &&str| name.starts_with(part) || name.ends_with(part);
         let of_name = |other: &&OtherProxy| other.files.iter().any(is_named);
@@ -48,6 +49,11 @@ pub fn files(sources: &Sources, is_known: impl Fn(&str) -> bool) -> Vec<FileCove
         Some(FileCoverage { path: source.path.clone(), format: other.format, read })
     });
     unread.collect()
+}
+
+/// Debian keeps what may be switched on in `…-available`, and links to it from `…-enabled` (a2ensite(8)).
+fn is_switched_on(sources: &Sources, path: &str) -> bool {
+    !path.contains("-available/") || sources.entry(&path.replacen("-available/", "-enabled/", 1)).is_some()
 }
 
 fn sends_on(text: &str, other: &OtherProxy) -> bool {
@@ -68,6 +74,8 @@ mod tests {
     fn what_sends_requests_on_is_named() {
         let mut sources = Sources::default();
         sources.add("etc/apache2/sites-enabled/shop.conf", "<VirtualHost *:80>\n  ProxyPass / http://127.0.0.1:9/\n");
+        sources
+            .add("etc/apache2/conf-available/php.conf", "SetHandler \"proxy:unix:/run/php.sock|fcgi://localhost\"\n");
         sources.add("etc/apache2/ports.conf", "Listen 80\n# ProxyPass / http://127.0.0.1:9/\n");
         sources.add("Caddyfile", "shop.test {\n\treverse_proxy app:9\n}\n");
         sources.add("etc/haproxy/haproxy.cfg", "frontend in\n  bind :80\n  default_backend app\n");
