@@ -28,8 +28,6 @@ pub mod source;
 pub mod syntax;
 pub mod understood;
 
-use std::thread;
-
 use crate::coverage::{
     FileCoverage, LeftOut, ListenerCoverage, MachineCoverage, ProxyCoverage, RouteCoverage, SiteCoverage,
 };
@@ -75,10 +73,6 @@ pub fn audit(sources: &Sources) -> Outcome {
     // A small site is judged before a second thread would have started.
     let is_large = site.hops.len() > MANY_HOPS;
     let (_, outcome) = both(is_large, || drop(remains), || judged(&mut site, files));
-    if is_large {
-        // Whoever asked waits for the outcome only.
-        thread::spawn(|| drop(site));
-    }
     outcome
 }
 
