@@ -60,13 +60,12 @@ fn entries(value: &Value, type_of_entry: &str) -> Result<String, Box<dyn Error>>
         for (place, name) in names.iter().enumerate() {
             let first = name.split(' ').next().unwrap_or(name);
             let list = if first.contains('*') { &mut patterns } else { &mut plain };
-            list.push((first, (number, place)));
+            list.push((first, number, place));
         }
         writeln!(entries, "Entry::new(&{names:?}, {}),", json(value)?)?;
     }
-    plain.sort_by_key(|(first, _)| *first);
-    let places = |list: Vec<(&str, (usize, usize))>| list.into_iter().map(|(_, place)| place).collect::<Vec<_>>();
-    let (count, plain, patterns) = (mapping.len(), places(plain), places(patterns));
+    plain.sort_by_key(|(first, ..)| *first);
+    let count = mapping.len();
     Ok(format!(
         "{{ static ENTRIES: [Entry<{type_of_entry}>; {count}] = [\n{entries}];
 Entries {{ entries: &ENTRIES, plain: &{plain:?}, patterns: &{patterns:?} }} }}"

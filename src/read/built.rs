@@ -105,6 +105,7 @@ fn with_files<T>(
             variable: &variable,
             file: &file,
             list: &list,
+            has_texts: true,
             partial: false,
         })
     })

@@ -12,6 +12,7 @@ use crate::read::image::files::join;
 use crate::read::image::{Base, Change, Image, StartForm, build};
 use crate::read::machine_files::{MachineFiles, MountedFiles};
 use crate::read::process::access::{self, Identity};
+use crate::read::process::follow::base;
 use crate::read::process::listening::listening_of_all;
 use crate::read::process::{self, Process, Start, Started};
 use crate::read::snapshot::Tree as Snapshot;
@@ -138,14 +139,14 @@ impl<'s> Container<'s> {
     /// The start command, when it is a program that reads from a terminal, has none, and so ends as soon as it starts.
     pub fn ends_at_once(&self) -> Option<(Span, String)> {
         let Some(Start::Exec(words)) = self.start.as_ref().filter(|_| !self.terminal) else { return None };
-        let is_script = |word: &&Text| {
-            matches!(word.as_str().rsplit('/').next(), Some("docker-entrypoint.sh" | "docker-php-entrypoint"))
+        let is_script = |word: &Text| matches!(base(word.as_str()), "docker-entrypoint.sh" | "docker-php-entrypoint");
+        let start = words.iter().position(|word| !is_script(word))?;
+        let command = match &words[start..] {
+            [only] => base(only.as_str()).to_owned(),
+            [first, option] => [base(first.as_str()), " ", option.as_str()].concat(),
+            _ => return None,
         };
-        let words: Vec<&Text> = words.iter().skip_while(is_script).collect();
-        let line = words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ");
-        let name = line.rsplit('/').next().unwrap_or_default();
-        let place = words.first()?.whole();
-        READ_FROM_A_TERMINAL.contains(&name).then(|| (place, name.to_owned()))
+        READ_FROM_A_TERMINAL.contains(&command.as_str()).then(|| (words[start].whole(), command))
     }
 
     fn follow(&self) -> Started {
@@ -178,7 +179,14 @@ impl<'s> Container<'s> {
             found
         };
         let list = |path: &str| self.files.list(path);
-        run(&Surroundings { directory: &self.directory, variable: &variable, file: &file, list: &list, partial: false })
+        run(&Surroundings {
+            directory: &self.directory,
+            variable: &variable,
+            file: &file,
+            list: &list,
+            has_texts: self.files.has_texts(),
+            partial: false,
+        })
     }
 
     pub fn variable(&self, name: &str) -> Lookup {
@@ -191,13 +199,14 @@ impl<'s> Container<'s> {
 
     /// What everything that was started listens on; `read` answers for programs with a configuration of their own.
     pub fn listening(&self, read: &dyn Fn(&Process) -> Option<Listening>) -> (Listening, Vec<usize>) {
-        let identity = self.identity.as_ref().filter(|_| !self.changes_user());
+        let matters = self.started.processes.iter().any(access::has_known_access);
+        let identity = self.identity.as_ref().filter(|_| matters && !self.changes_user());
         self.with_surroundings(|surroundings| {
             let completed = |process: &Process| {
                 read(process).or_else(|| built::listeners(self, process)).or_else(|| {
                     let mut listening = process::listening::listening(process, surroundings);
-                    for listener in &mut listening.listeners {
-                        access::complete(listener, process, identity?);
+                    if let Some(identity) = identity {
+                        listening.listeners.iter_mut().for_each(|it| access::complete(it, process, identity));
                     }
                     Some(listening)
                 })
@@ -231,8 +240,10 @@ impl<'s> Container<'s> {
         if known == Some(true) {
             return known;
         }
-        let in_path =
-            |folder: &&str| !matches!(self.files.find(&format!("{folder}/{tool}")), Found::Absent | Found::Unknown);
+        let in_path = |folder: &&str| {
+            let found = self.files.find(&[folder, "/", tool].concat());
+            !matches!(found, Found::Absent | Found::Unknown)
+        };
         if ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].iter().any(in_path) {
             return Some(true);
         }

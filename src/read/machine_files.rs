@@ -72,6 +72,31 @@ impl MachineFiles<'_> {
         Found::Absent
     }
 
+    /// Whether any file may have a text that is seen. Most containers bring nothing of their own, and what the catalogue
+    /// knows of their images holds none.
+    pub fn has_texts(&self) -> bool {
+        let is_seen = |it: &MountedFiles| matches!(it.mount.from, MountSource::Snapshot(_) | MountSource::Text);
+        self.image.is_some()
+            || self.started.is_some()
+            || self.root.is_some()
+            || self.mounts.iter().any(is_seen)
+            || self.known.iter().any(|tree| tree.files.values().any(Option::is_some))
+    }
+
+    /// The first text of this name in these folders, and its path.
+    pub fn text_in(&self, folders: &[&str], name: &str) -> Option<(String, Text)> {
+        if !self.has_texts() {
+            return None;
+        }
+        folders.iter().find_map(|folder| {
+            let path = join(folder, name);
+            match self.find(&path) {
+                Found::File(text) => Some((path, text)),
+                _ => None,
+            }
+        })
+    }
+
     /// What a symbolic link of an audited server says, as it is written.
     pub fn link(&self, path: &str) -> Option<&str> {
         let path = join(self.root.as_deref()?, path.trim_start_matches('/'));

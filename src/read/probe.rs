@@ -160,13 +160,19 @@ fn is_own(host: &str) -> bool {
 /// What is known of the programs that a probe needs.
 pub fn tools(probe: Option<&Probe>, container: &Container<'_>) -> Vec<Tool> {
     let Some(probe) = probe else { return Vec::new() };
-    let mut names: Vec<&str> = Vec::new();
-    names.extend(probe.tool.as_ref().map(|tool| tool.value.as_str()));
-    names.extend(probe.shell.map(|_| "sh"));
-    // The one may stand in for the other.
-    names.extend(names.contains(&"curl").then_some("wget"));
-    names.extend(names.contains(&"wget").then_some("curl"));
-    names.dedup();
-    let known = names.into_iter().filter_map(|name| Some((name, container.has_tool(name)?)));
-    known.map(|(name, present)| Tool { name: name.to_owned(), present, place: container.image_place }).collect()
+    let tool = |name: &str| {
+        let present = container.has_tool(name)?;
+        Some(Tool { name: name.to_owned(), present, place: container.image_place })
+    };
+    let mut tools = Vec::with_capacity(3);
+    tools.extend(probe.tool.as_ref().and_then(|it| tool(&it.value)));
+    tools.extend(probe.shell.and_then(|_| tool("sh")));
+    // The one may stand in for the other that is not there.
+    let absent = tools.iter().find_map(|tool| match tool.name.as_str() {
+        "curl" if !tool.present => Some("wget"),
+        "wget" if !tool.present => Some("curl"),
+        _ => None,
+    });
+    tools.extend(absent.and_then(tool));
+    tools
 }

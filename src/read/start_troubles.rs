@@ -5,6 +5,7 @@ use crate::read::container::Container;
 use crate::read::image::files::{below, executable, join, parent};
 use crate::read::image::packages::INSTALLED;
 use crate::read::image::{Change, CopySource};
+use crate::read::process::follow::base;
 use crate::read::process::{Argument, Process, Start};
 use crate::read::starting;
 use crate::read::surroundings::Found;
@@ -64,10 +65,9 @@ fn started(container: &Container<'_>) -> Option<Program> {
             command.words.iter().map(|word| word.literal()).collect::<Option<Vec<Text>>>()?
         }
     };
-    let name = |word: &Text| word.as_str().rsplit('/').next().unwrap_or_default().to_owned();
-    let at = words.iter().position(|word| !WRAPPERS.contains(&name(word).as_str()))?;
+    let at = words.iter().position(|word| !WRAPPERS.contains(&base(word.as_str())))?;
     let word = words[at].clone();
-    if !INTERPRETERS.contains(&name(&word).as_str()) {
+    if !INTERPRETERS.contains(&base(word.as_str())) {
         return Some(Program { word, direct: true });
     }
     let next = words.get(at + 1).filter(|next| !next.as_str().starts_with('-'))?;
@@ -80,19 +80,13 @@ fn script(container: &Container<'_>, program: &Program) -> Option<(Span, StartWh
     if word.is_empty() || word.contains(['$', '*', ' ']) {
         return None;
     }
-    let candidates = match (word.contains('/'), program.direct) {
-        (false, true) => {
-            ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"].iter().map(|it| join(it, word)).collect()
-        }
-        _ => vec![join(&container.directory, word)],
+    let folders: &[&str] = match (word.contains('/'), program.direct) {
+        (false, true) => &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"],
+        _ => &[&container.directory],
     };
-    let seen = candidates.iter().find_map(|path| match container.files.find(path) {
-        Found::File(text) => Some((path.clone(), text)),
-        _ => None,
-    });
-    let Some((path, text)) = seen else {
-        let [path] = candidates.as_slice() else { return None };
-        return missing(container, path).map(|why| (place, why));
+    let Some((path, text)) = container.files.text_in(folders, word) else {
+        let [directory] = folders else { return None };
+        return missing(container, &join(directory, word)).map(|why| (place, why));
     };
     let file = text.file()?;
     let first_line = text.as_str().lines().next().unwrap_or_default();

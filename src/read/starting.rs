@@ -7,6 +7,7 @@ use crate::read::envsubst::{Leftover, LeftoverWhy, Substituted, Which, names, su
 use crate::read::image::files::join;
 use crate::read::image::{Base, Change, Image};
 use crate::read::process::Start;
+use crate::read::process::follow::base;
 use crate::read::surroundings::Found;
 use crate::source::{Lookup, Span, Text};
 use crate::syntax::command_line::{Command, Script, Word, shell};
@@ -85,10 +86,8 @@ fn rendered(container: &Container<'_>) -> Vec<Rendered> {
 fn runs_entrypoint(container: &Container<'_>) -> bool {
     let Some(Start::Exec(words)) = &container.start else { return false };
     let own = container.facts.as_ref().and_then(|facts| facts.entrypoint.as_ref()).and_then(|words| words.first());
-    let first = words.first().map(|word| word.as_str().rsplit('/').next().unwrap_or_default().to_owned());
-    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    own.map(|own| name(own)) == first
-        && words.get(1).is_some_and(|word| matches!(name(word.as_str()).as_str(), "nginx" | "nginx-debug"))
+    own.map(|own| base(own)) == words.first().map(|word| base(word.as_str()))
+        && words.get(1).is_some_and(|word| matches!(base(word.as_str()), "nginx" | "nginx-debug"))
 }
 
 fn setting(container: &Container<'_>, variable: &str, default: &str) -> Option<String> {
@@ -158,10 +157,9 @@ fn find_script(container: &Container<'_>) -> Option<Script> {
         Start::Shell(text) => return Some(shell(text)),
         Start::Exec(words) => words,
     };
-    let name = |word: &Text| word.as_str().rsplit('/').next().unwrap_or_default().to_owned();
-    let start = words.iter().position(|word| !is_wrapper(&name(word)))?;
+    let start = words.iter().position(|word| !is_wrapper(base(word.as_str())))?;
     let first = &words[start];
-    if matches!(name(first).as_str(), "sh" | "bash" | "ash" | "dash") {
+    if matches!(base(first.as_str()), "sh" | "bash" | "ash" | "dash") {
         let second = words.get(start + 1)?;
         if second.as_str().starts_with('-') {
             let has_c = second.as_str().contains('c') && !second.as_str().starts_with("--");
@@ -178,15 +176,9 @@ fn is_wrapper(name: &str) -> bool {
 
 fn file_script(container: &Container<'_>, word: &Text) -> Option<Script> {
     let path = word.as_str();
-    let candidates = if path.contains('/') {
-        vec![join(&container.directory, path)]
-    } else {
-        ["/usr/local/bin", "/usr/bin", "/"].iter().map(|folder| join(folder, path)).collect()
-    };
-    let text = candidates.iter().find_map(|path| match container.files.find(path) {
-        Found::File(text) => Some(text),
-        _ => None,
-    })?;
+    let folders: &[&str] =
+        if path.contains('/') { &[&container.directory] } else { &["/usr/local/bin", "/usr/bin", "/"] };
+    let (_, text) = container.files.text_in(folders, path)?;
     let first_line = text.as_str().lines().next().unwrap_or_default();
     let is_shell = first_line.starts_with("#!") && first_line.contains("sh") || path.ends_with(".sh");
     is_shell.then(|| shell(&text))
@@ -198,11 +190,7 @@ fn written(container: &Container<'_>, script: &Script) -> Vec<Rendered> {
     let mut all = Vec::new();
     for command in &script.commands {
         let words: Vec<Option<Text>> = command.words.iter().map(|word| word.expand(&lookup)).collect();
-        let name = words
-            .first()
-            .cloned()
-            .flatten()
-            .map_or(String::new(), |word| word.as_str().rsplit('/').next().unwrap_or_default().to_owned());
+        let name = words.first().cloned().flatten().map_or(String::new(), |word| base(word.as_str()).to_owned());
         let path_of = |word: &Word| word.expand(&lookup).map(|text| join(&container.directory, text.as_str()));
         let output = command.redirections.iter().find(|it| matches!(it.operator.as_str(), ">" | ">>" | ">|"));
         if let Some(path) = output.and_then(|it| path_of(&it.target)) {

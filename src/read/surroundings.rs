@@ -33,6 +33,8 @@ pub struct Surroundings<'m> {
     pub file: &'m dyn Fn(&str) -> Found,
     /// Takes the absolute path of a folder.
     pub list: &'m dyn Fn(&str) -> Listing,
+    /// Some file has a text that is seen; where none has, no script has to be looked for.
+    pub has_texts: bool,
     /// Only a part of the machine is in the files: a program may have its settings where nothing is seen.
     pub partial: bool,
 }

@@ -51,7 +51,14 @@ impl Machine {
             let names = self.files.keys().filter_map(|path| path.strip_prefix(&prefix));
             Listing { names: names.filter(|name| !name.contains('/')).map(str::to_owned).collect(), complete: true }
         };
-        act(&Surroundings { directory: "/app", variable: &variable, file: &file, list: &list, partial: false })
+        act(&Surroundings {
+            directory: "/app",
+            variable: &variable,
+            file: &file,
+            list: &list,
+            has_texts: true,
+            partial: false,
+        })
     }
 
     pub fn text(&self, path: &str) -> Text {

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 /// heading is a list of names or patterns, separated by commas.
 pub struct Entries<T: 'static> {
     pub entries: &'static [Entry<T>],
-    /// Names that begin with a plain word, sorted by it: the number of the entry and of the name in it.
-    pub plain: &'static [(usize, usize)],
+    /// Names that begin with a plain word, sorted by it: the word, and the number of the entry and of the name in it.
+    pub plain: &'static [(&'static str, usize, usize)],
     /// Names that begin with a pattern, in their order.
-    pub patterns: &'static [(usize, usize)],
+    pub patterns: &'static [(&'static str, usize, usize)],
 }
 
 pub struct Entry<T> {
@@ -23,17 +23,15 @@ pub struct Entry<T> {
 }
 
 impl<T> Entries<T> {
-    /// The names that begin with this word, then those whose first word is a pattern; each with its entry.
-    pub fn named(&self, first: &str) -> impl Iterator<Item = (&'static str, &'static Entry<T>)> {
-        let (entries, plain) = (self.entries, self.plain);
-        let begin = move |place: &(usize, usize)| {
-            let name = entries[place.0].names[place.1];
-            name.bytes().position(|byte| byte == b' ').map_or(name, |end| &name[..end])
-        };
-        let start = plain.partition_point(|place| begin(place) < first);
-        let count = plain[start..].iter().take_while(|place| begin(place) == first).count();
-        let places = plain[start..start + count].iter().chain(self.patterns);
-        places.map(move |(entry, name)| (entries[*entry].names[*name], &entries[*entry]))
+    /// The names that begin with this word, then those whose first word is a pattern that fits; each with its first word
+    /// and its entry.
+    pub fn named(&self, first: &str) -> impl Iterator<Item = (&'static str, &'static str, &'static Entry<T>)> {
+        let start = self.plain.partition_point(|(word, ..)| *word < first);
+        let plain = self.plain[start..].iter().take_while(move |(word, ..)| *word == first);
+        let patterns = self.patterns.iter().filter(move |(pattern, ..)| matches(pattern, first));
+        plain
+            .chain(patterns)
+            .map(|(word, entry, name)| (*word, self.entries[*entry].names[*name], &self.entries[*entry]))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &'static Entry<T>> {

@@ -166,14 +166,9 @@ fn find<T: serde::de::DeserializeOwned>(entries: &'static Entries<T>, words: &[&
     let first = words.first()?;
     let first = first.rsplit('/').next().unwrap_or(first);
     let mut best: Option<(usize, bool, Vec<usize>, &'static Entry<T>)> = None;
-    for (name, entry) in entries.named(first) {
-        let mut parts = name.split(' ');
-        let Some(start) = parts.next() else { continue };
+    for (start, name, entry) in entries.named(first) {
         let exact = start == first;
-        if !exact && !matches(start, first) {
-            continue;
-        }
-        let Some(found) = following(parts, words) else { continue };
+        let Some(found) = following(name.split(' ').skip(1), words) else { continue };
         let better = best.as_ref().is_none_or(|(length, was_exact, ..)| (found.len(), exact) > (*length, *was_exact));
         if better {
             best = Some((found.len(), exact, found, entry));

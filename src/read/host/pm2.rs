@@ -62,8 +62,14 @@ fn add_file(server: &Server<'_>, path: &str, several: bool, inventory: &mut Inve
     let file = |path: &str| server.find(path);
     let list = |path: &str| server.list(path);
     let variable = |_: &str| Lookup::Unset;
-    let surroundings =
-        Surroundings { directory, variable: &variable, file: &file, list: &list, partial: !server.is_whole };
+    let surroundings = Surroundings {
+        directory,
+        variable: &variable,
+        file: &file,
+        list: &list,
+        has_texts: true,
+        partial: !server.is_whole,
+    };
     let started = process::ecosystem(path, &surroundings);
     // Each app is a service of its own.
     for process in &started.processes {

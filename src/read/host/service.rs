@@ -214,7 +214,8 @@ pub fn run_command(
 ) {
     let file = |path: &str| server.find(path);
     let list = |path: &str| server.list(path);
-    let surroundings = Surroundings { directory, variable, file: &file, list: &list, partial: !server.is_whole };
+    let surroundings =
+        Surroundings { directory, variable, file: &file, list: &list, has_texts: true, partial: !server.is_whole };
     let started = process::start(start, &surroundings);
     if started.processes.is_empty() && started.open.is_none() {
         running.open.get_or_insert_with(|| format!("what `{}` leaves running is not visible", running.service.name));

@@ -1,5 +1,6 @@
 //! Who may connect to the sockets of a process: what its settings leave to the one who starts it.
 
+use crate::read::catalogue::program::Program;
 use crate::read::process::Process;
 use crate::site::listener::Listener;
 
@@ -33,13 +34,21 @@ pub fn may_change(text: &str) -> bool {
     CHANGES.iter().any(|change| text.contains(change))
 }
 
+/// Whether it is known what the program of a process does with its sockets.
+pub fn has_known_access(process: &Process) -> bool {
+    process.program.is_some_and(|program| is_pool(program) || program.access.is_some())
+}
+
+fn is_pool(program: &Program) -> bool {
+    program.reader.as_deref() == Some("php-fpm")
+}
+
 /// Puts in the owner, the group and the mode that the program itself leaves open. Only where it is known what the program
 /// does with its sockets.
 pub fn complete(listener: &mut Listener, process: &Process, identity: &Identity) {
-    let Some(program) = process.program else { return };
-    let is_pool = program.reader.as_deref() == Some("php-fpm");
-    let Some(access) = listener.access.as_mut().filter(|_| is_pool || program.access.is_some()) else { return };
-    if is_pool && access.admitted.is_some() {
+    let Some(program) = process.program.filter(|_| has_known_access(process)) else { return };
+    let Some(access) = listener.access.as_mut() else { return };
+    if is_pool(program) && access.admitted.is_some() {
         access.mode = Some(0o660);
     }
     if identity.is_root() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::read::catalogue;
 use crate::read::image::files::join;
+use crate::read::process::unwrap::OwnScript;
 use crate::read::process::{Argument, Process, Start, Started, pm2};
 use crate::read::surroundings::{Found, Surroundings};
 use crate::source::{Lookup, Span, Spanned, Text};
@@ -159,7 +160,7 @@ impl Follower<'_, '_> {
     }
 
     /// Runs a script file; its name is the first of the words.
-    pub fn script_file(&mut self, text: &Text, mut words: Vec<Argument>, state: &mut State, role: Role) {
+    pub fn script_file(&mut self, script: &Script, mut words: Vec<Argument>, state: &mut State, role: Role) {
         let path = absolute(&state.directory, words[0].as_str());
         // `exec gosu app "$0" "$@"`: the script comes by again with fewer rights.
         if state.conditional && self.running.contains(&path) {
@@ -169,7 +170,7 @@ impl Follower<'_, '_> {
         state.script = words.pop().map(|name| name.text);
         state.parameters = parameters;
         self.running.push(path);
-        self.script(&shell(text), state, Vec::new(), role);
+        self.script(script, state, Vec::new(), role);
         self.running.pop();
     }
 
@@ -342,12 +343,14 @@ impl Follower<'_, '_> {
             }
             // `wait-for-it.sh` may be a file of the project, and does what it is known for all the same.
             let is_known = wrapper.as_ref().is_some_and(|found| found.value.after.is_some());
-            if let Some((text, language)) = self.own_script(words[0], &state).filter(|_| !is_known) {
-                if let Some(language) = language {
+            let script = if is_known { None } else { self.own_script(words[0], &state) };
+            match script {
+                Some(OwnScript::Shell(script)) => return self.script_file(&script, arguments, &mut state, role),
+                Some(OwnScript::Of(language)) => {
                     let path = absolute(&state.directory, words[0]);
                     return self.run_file(path, language, arguments, &state, role);
                 }
-                return self.script_file(&text, arguments, &mut state, role);
+                None => {}
             }
             let Some(found) = wrapper.filter(|found| self.is_what_it_seems(found.value, words[0], &state)) else {
                 let name = base(words[0]).to_owned();

@@ -46,8 +46,8 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
             }
         }
         let is_hidden = |(index, word): (usize, &Argument)| {
-            let is_value = index > 0 && judged.takes_value(process.arguments[index - 1].as_str());
-            !word.complete && word.as_str().is_empty() && !is_value
+            let is_value = || index > 0 && judged.takes_value(process.arguments[index - 1].as_str());
+            !word.complete && word.as_str().is_empty() && !is_value()
         };
         if process.arguments.iter().enumerate().any(is_hidden) {
             let why = format!("options of `{}` come from a variable that is not visible", process.name);

@@ -64,9 +64,7 @@ fn unconditional(process: &Process, surroundings: &Surroundings) -> Listening {
     }
     let Some(program) = process.program else { return unknown_program(process, surroundings) };
     if let Some(reader) = &program.reader {
-        if reader == "php-fpm"
-            && let Some(pools) = pools(process, program, surroundings)
-        {
+        if let Some(pools) = pools(process, program, surroundings) {
             return php_fpm::listening(&pools);
         }
         return web_server::listening(process, program, surroundings).unwrap_or_else(|| {
@@ -129,6 +127,9 @@ fn source(path: &str, surroundings: &Surroundings) -> Option<(String, Text)> {
 
 /// The pools of a php-fpm, from the main file that it is started with.
 pub fn pools(process: &Process, program: &Program, surroundings: &Surroundings) -> Option<php_fpm::Pools> {
+    if program.reader.as_deref() != Some("php-fpm") {
+        return None;
+    }
     let judged = Judged::new(process, program, surroundings);
     let version = process.name.replace("php-fpm", "").replace("-fpm", "").replace("php", "");
     let version = version.trim_start_matches('-');

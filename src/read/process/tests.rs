@@ -95,7 +95,14 @@ impl Machine {
             let names = below.filter(|name| !name.contains('/')).map(str::to_owned).collect();
             Listing { names, complete: true }
         };
-        act(&Surroundings { directory: "/app", variable: &variable, file: &file, list: &list, partial: false })
+        act(&Surroundings {
+            directory: "/app",
+            variable: &variable,
+            file: &file,
+            list: &list,
+            has_texts: true,
+            partial: false,
+        })
     }
 
     /// What a line listens on, in short words, `?` behind an open list.

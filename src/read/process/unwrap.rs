@@ -6,10 +6,17 @@ use crate::read::process::follow::{Follower, Role, State, absolute, base, proces
 use crate::read::process::{Argument, Entry, Process, lists};
 use crate::read::surroundings::Found;
 use crate::source::{Lookup, Text};
-use crate::syntax::command_line::shell;
+use crate::syntax::command_line::{Script, shell};
 
 /// Where programs are looked for when no folder is named.
 const PATH: [&str; 8] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/app", ""];
+
+/// A script that is a file of the machine.
+pub enum OwnScript {
+    Shell(Script),
+    /// In another language: `python`, `js`, …
+    Of(&'static str),
+}
 
 impl Follower<'_, '_> {
     /// A file of the project that is called like the entrypoint of an image, and cannot be seen, may do anything.
@@ -147,7 +154,7 @@ impl Follower<'_, '_> {
         let path = absolute(&state.directory, file.as_str());
         match (self.surroundings.file)(&path) {
             Found::File(text) if file.complete => {
-                self.script_file(&text, words[at..].to_vec(), state, role);
+                self.script_file(&shell(&text), words[at..].to_vec(), state, role);
                 None
             }
             // An entrypoint that the catalogue knows to pass its arguments on.
@@ -206,25 +213,28 @@ impl Follower<'_, '_> {
         self.add(Process { entry: Some(Entry { path, language }), ..process });
     }
 
-    /// A script of the machine: its text and, unless it is for the shell, its language.
-    pub fn own_script(&self, word: &str, state: &State) -> Option<(Text, Option<&'static str>)> {
-        let paths: Vec<String> = match word.contains('/') {
-            true => vec![absolute(&state.directory, word)],
-            false => PATH.iter().map(|folder| format!("{folder}/{word}")).collect(),
-        };
-        let text = paths.iter().find_map(|path| match (self.surroundings.file)(path) {
+    /// A script of the machine that is called like this.
+    pub fn own_script(&self, word: &str, state: &State) -> Option<OwnScript> {
+        if !self.surroundings.has_texts {
+            return None;
+        }
+        let text_at = |path: &str| match (self.surroundings.file)(path) {
             Found::File(text) => Some(text),
             _ => None,
-        })?;
+        };
+        let text = match word.contains('/') {
+            true => text_at(&absolute(&state.directory, word)),
+            false => PATH.iter().find_map(|folder| text_at(&[folder, "/", word].concat())),
+        }?;
         let first_line = text.as_str().lines().next().unwrap_or("");
         let Some(interpreter) = first_line.strip_prefix("#!") else {
             let (_, ending) = base(word).rsplit_once('.').unwrap_or(("", ""));
             return match ending {
-                "py" => Some((text, Some("python"))),
-                "js" | "mjs" | "cjs" | "ts" => Some((text, Some("js"))),
-                "rb" => Some((text, Some("ruby"))),
+                "py" => Some(OwnScript::Of("python")),
+                "js" | "mjs" | "cjs" | "ts" => Some(OwnScript::Of("js")),
+                "rb" => Some(OwnScript::Of("ruby")),
                 // The shell runs a text without a first line of that kind itself.
-                "sh" | "bash" | "" if is_script(&text) => Some((text, None)),
+                "sh" | "bash" | "" => script_in(&text).map(OwnScript::Shell),
                 _ => None,
             };
         };
@@ -233,10 +243,10 @@ impl Follower<'_, '_> {
         for name in names {
             let Some(found) = catalogue::wrapper(&[name]) else { continue };
             if found.value.shell {
-                return is_script(&text).then_some((text, None));
+                return script_in(&text).map(OwnScript::Shell);
             }
             if let Some(language) = &found.value.language {
-                return Some((text, Some(language)));
+                return Some(OwnScript::Of(language));
             }
         }
         None
@@ -260,8 +270,11 @@ fn own_options(wrapper: &Wrapper, mut words: Vec<Argument>) -> Vec<Argument> {
 }
 
 /// A text without a single command stands in for something that is put there later.
-fn is_script(text: &Text) -> bool {
-    !text.as_str().contains('\0') && !shell(text).commands.is_empty()
+fn script_in(text: &Text) -> Option<Script> {
+    if text.as_str().contains('\0') {
+        return None;
+    }
+    Some(shell(text)).filter(|script| !script.commands.is_empty())
 }
 
 fn option_value<'w>(words: &'w [Argument], option: &str) -> Option<&'w Argument> {

@@ -363,7 +363,26 @@ impl<'t> Words<'t> {
 /// Words and operators that are plain to see are most of every script. The grammar takes fifty times as long for them and
 /// says the same (the test compares them).
 fn plain_word(bytes: &[u8]) -> Option<usize> {
-    let ends = |byte: &u8| b" \t\r\n\"'$\\`;&|()<>".contains(byte);
+    let ends = |byte: &u8| {
+        matches!(
+            byte,
+            b' ' | b'\t'
+                | b'\r'
+                | b'\n'
+                | b'"'
+                | b'\''
+                | b'$'
+                | b'\\'
+                | b'`'
+                | b';'
+                | b'&'
+                | b'|'
+                | b'('
+                | b')'
+                | b'<'
+                | b'>'
+        )
+    };
     let length = bytes.iter().position(ends).unwrap_or(bytes.len());
     // A number before an arrow belongs to a redirection, a parenthesis may open a list.
     let is_plain = matches!(bytes.get(length), None | Some(b' ' | b'\t' | b'\r' | b'\n' | b';' | b'&' | b'|' | b')'));
