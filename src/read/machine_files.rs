@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::read::catalogue::tree::KnownTree;
-use crate::read::image::files::{self, Start, below, join, parent, resolved};
+use crate::read::image::files::{self, Start, below, in_context, join, parent, resolved};
 use crate::read::image::{Change, Image};
 use crate::read::snapshot;
 use crate::read::surroundings::{Found, Listing};
@@ -123,7 +123,7 @@ impl MachineFiles<'_> {
         if let Some((mounted, rest)) = self.mount_over(path) {
             match &mounted.mount.from {
                 MountSource::Snapshot(source) => {
-                    let found = self.snapshot.find(&join(source, rest));
+                    let found = self.snapshot.find(&in_context(source, rest));
                     // Docker makes an empty folder of a source that is not there, and of what leads to other mounts.
                     let folder = matches!(found, Found::Absent) && (rest.is_empty() || self.has_mount_below(path));
                     return Layer::Says(if folder { Found::Directory } else { found });

@@ -104,9 +104,12 @@ fn name_of(word: &Text) -> String {
 fn url(word: &Text) -> Option<Asks> {
     let text = word.as_str();
     let mut from = 0;
-    while let Some(found) = text[from..].find("://") {
+    while let Some(found) = text[from..].find(':') {
         let at = from + found;
-        from = at + 3;
+        from = at + 1;
+        if !text[from..].starts_with("//") {
+            continue;
+        }
         let scheme = &text[..at];
         let tls = scheme.ends_with("https");
         if !tls && !scheme.ends_with("http") {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use rustc_hash::FxHashMap;
+
 use crate::read::backends::memory::memory;
 use crate::read::compose::model::{
     self, Attachment as Joined, CommandForm, Content, Dockerfile, HostPath, MountKind, NetworkMode, Project, Service,
@@ -40,13 +42,12 @@ pub struct Part<'s> {
     pub site: Site,
 }
 
-/// Machines by project and service.
-#[derive(Default)]
-pub struct Machines(HashMap<(usize, String), MachineId>);
+/// The machines of each project by service.
+pub struct Machines(Vec<FxHashMap<String, MachineId>>);
 
 impl Machines {
     pub fn get(&self, project: usize, service: &str) -> Option<MachineId> {
-        self.0.get(&(project, service.to_owned())).copied()
+        self.0.get(project)?.get(service).copied()
     }
 }
 
@@ -63,7 +64,7 @@ pub fn read<'s>(
     host: MachineId,
     root: Option<&str>,
 ) -> Stacks<'s> {
-    let mut machines = Machines::default();
+    let mut machines = Machines(vec![FxHashMap::default(); projects.len()]);
     let mut services: Vec<(usize, &Service)> = Vec::new();
     let mut networks = Networks { by_name: HashMap::new() };
     let mut keys: Vec<HashMap<String, NetworkId>> = Vec::new();
@@ -71,7 +72,7 @@ pub fn read<'s>(
     for (number, project) in projects.iter().enumerate() {
         keys.push(networks.add(site, number, project));
         for service in project.services.iter().filter(|service| !service.is_provider) {
-            machines.0.insert((number, service.name.value.clone()), MachineId(first + services.len()));
+            machines.0[number].insert(service.name.value.clone(), MachineId(first + services.len()));
             services.push((number, service));
         }
     }

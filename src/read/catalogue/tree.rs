@@ -163,7 +163,7 @@ impl Tree {
 
 /// A path and the folders around it, from the inside to `/`.
 fn around(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(path), |path| match path.bytes().rposition(|byte| byte == b'/')? {
+    std::iter::successors(Some(path), |path| match memchr::memrchr(b'/', path.as_bytes())? {
         0 => (path.len() > 1).then_some("/"),
         end => Some(&path[..end]),
     })

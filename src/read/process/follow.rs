@@ -8,7 +8,7 @@ use crate::read::process::unwrap::OwnScript;
 use crate::read::process::{Argument, Process, Start, Started, pm2};
 use crate::read::surroundings::{Found, Surroundings};
 use crate::source::{Lookup, Span, Spanned, Text};
-use crate::syntax::command_line::{Command, Joined, Part, Script, Word, exec, shell};
+use crate::syntax::command_line::{Command, Joined, Part, Script, Word, shell};
 
 /// Scripts that call scripts are followed so far; more is a circle.
 const DEPTH: u32 = 12;
@@ -24,8 +24,7 @@ pub fn follow(command: &Start, surroundings: &Surroundings) -> Started {
     let mut state = State::fresh(surroundings);
     match command {
         Start::Exec(words) => {
-            let words = exec(words).words;
-            let arguments = words.iter().filter_map(Word::literal).map(Argument::known).collect();
+            let arguments = words.iter().cloned().map(Argument::known).collect();
             follower.command(arguments, state, Role::Last);
         }
         Start::Shell(text) => follower.script(&shell(text), &mut state, Vec::new(), Role::Last),
@@ -341,8 +340,8 @@ impl Follower<'_, '_> {
                 self.add(Process { program: Some(found.value), words: own, ..process(name, arguments, &state, place) });
                 return;
             }
-            // `wait-for-it.sh` may be a file of the project, and does what it is known for all the same.
-            let is_known = wrapper.as_ref().is_some_and(|found| found.value.after.is_some());
+            // `wait-for-it.sh` may be a file of the project, and does what it is known for all the same. `exec` is never one.
+            let is_known = words[0] == "exec" || wrapper.as_ref().is_some_and(|found| found.value.after.is_some());
             let script = if is_known { None } else { self.own_script(words[0], &state) };
             match script {
                 Some(OwnScript::Shell(script)) => return self.script_file(&script, arguments, &mut state, role),

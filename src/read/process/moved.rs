@@ -1,5 +1,7 @@
 //! Puts together what the movers of one socket say.
 
+use std::cell::LazyCell;
+
 use crate::read::catalogue::program::{Meaning, Mover, Socket};
 use crate::read::process::address::{self, Address};
 use crate::read::process::flags::Given;
@@ -194,7 +196,7 @@ impl<'d> Moved<'d> {
     pub fn listening(mut self, judged: &Judged, socket: &Socket, movers: &[Mover]) -> Listening {
         let place = judged.process.place;
         let mut result = Listening { listeners: Vec::new(), open: self.open.take() };
-        let default = socket.default.as_deref().and_then(address::address).unwrap_or_default();
+        let default = LazyCell::new(|| socket.default.as_deref().and_then(address::address).unwrap_or_default());
         let mut evidence = Evidence::Binding;
         let mut addresses: Vec<(Address, Span)> = Vec::new();
         for (mut address, at) in std::mem::take(&mut self.addresses) {
@@ -216,8 +218,8 @@ impl<'d> Moved<'d> {
         {
             result.open.get_or_insert(why.clone());
         }
-        let is_default = default.port.is_some() || default.unix.is_some();
-        if addresses.is_empty() && result.open.is_none() && is_default {
+        let is_default = || default.port.is_some() || default.unix.is_some();
+        if addresses.is_empty() && result.open.is_none() && is_default() {
             addresses.push((Address { bind: None, ..default.clone() }, place));
             evidence = Evidence::Default;
         }

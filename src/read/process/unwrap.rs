@@ -35,7 +35,7 @@ impl Follower<'_, '_> {
         state: &mut State,
         role: Role,
     ) -> Option<Vec<Argument>> {
-        let name = words[..own].iter().map(Argument::as_str).collect::<Vec<&str>>().join(" ");
+        let name = || words[..own].iter().map(Argument::as_str).collect::<Vec<&str>>().join(" ");
         let name_place = words[0].text.whole();
         if let Some(option) = &wrapper.directory
             && let Some(folder) = option_value(&words, option).filter(|folder| folder.complete)
@@ -61,13 +61,13 @@ impl Follower<'_, '_> {
                 None => {
                     let (first, rest) = rest.split_first()?;
                     if !first.complete {
-                        self.open(format!("`{name}` is told by a variable what to run"));
+                        self.open(format!("`{}` is told by a variable what to run", name()));
                         return None;
                     }
                     (first.text.clone(), rest.to_vec())
                 }
             };
-            lists::package_script(self, &name, &script, rest, state, role);
+            lists::package_script(self, &name(), &script, rest, state, role);
             return None;
         }
         if wrapper.several {
@@ -102,10 +102,10 @@ impl Follower<'_, '_> {
             rest.truncate(1);
         }
         if let Some(language) = &wrapper.language {
-            return self.interpreter(&name, language, rest, state, role);
+            return self.interpreter(&name(), language, rest, state, role);
         }
         if rest.is_empty() && role != Role::Before {
-            self.open(format!("`{name}` is given nothing to start"));
+            self.open(format!("`{}` is given nothing to start", name()));
         }
         Some(rest)
     }
