@@ -63,11 +63,13 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
         active_profiles.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
 
     let (mut services, mut networks, mut volumes) = (Vec::new(), Vec::new(), Vec::new());
-    if let Some(top) = &top {
-        let mut reader = Reader { loader: &mut loader, environment: &environment, top, project_name: name.as_deref() };
+    if let Some(mut top) = top {
+        let written = top.take("services");
+        let mut reader =
+            Reader { loader: &mut loader, environment: &environment, top: &top, project_name: name.as_deref() };
         networks = reader.networks();
         volumes = reader.volumes();
-        services = read_services(&mut reader, top, &active_profiles);
+        services = written.map_or(Vec::new(), |written| read_services(&mut reader, written, &active_profiles));
         let on_default = services.iter().find(|service| service.is_on_default());
         if let Some(service) = on_default.filter(|_| networks.iter().all(|network| network.key.value != "default")) {
             networks.push(reader.default_network(service.name.span));
@@ -91,7 +93,7 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
         templates: Vec::new(),
     };
     set_templates_apart(&mut project, documents);
-    let dangling = check::dangling(&project, top.as_ref());
+    let dangling = check::dangling(&project);
     match group.certainty {
         // Names that another file declares show that the two are used together, in a way that no file tells.
         Certainty::Known
@@ -123,17 +125,17 @@ fn set_aside(project: &mut Project, dangling: &[Dangling]) {
     project.services.clear();
 }
 
-fn read_services(reader: &mut Reader<'_, '_>, top: &Node, active_profiles: &[String]) -> Vec<model::Service> {
-    let Some(node) = top.get("services") else { return Vec::new() };
-    let Some(map) = node.map() else {
+/// Takes the tree of each service apart and lets go of it: there may be thousands.
+fn read_services(reader: &mut Reader<'_, '_>, written: Node, active_profiles: &[String]) -> Vec<model::Service> {
+    let Kind::Map(map) = written.kind else {
         if !reader.loader.unreadable {
-            reader.loader.problem(node.span, "`services` is a mapping of names to services".to_owned());
+            reader.loader.problem(written.span, "`services` is a mapping of names to services".to_owned());
         }
         reader.loader.unreadable = true;
         return Vec::new();
     };
     let mut services = Vec::with_capacity(map.len());
-    for (name, node) in map.iter().filter(|(_, node)| node.mark != Mark::Reset) {
+    for (name, node) in map.into_iter().filter(|(_, node)| node.mark != Mark::Reset) {
         if !matches!(node.kind, Kind::Map(_)) {
             // Behind an error of the notation nothing may have been read.
             if !reader.loader.unreadable {
@@ -141,7 +143,7 @@ fn read_services(reader: &mut Reader<'_, '_>, top: &Node, active_profiles: &[Str
             }
             continue;
         }
-        services.push(reader.service(name, node, active_profiles));
+        services.push(reader.service(name, &node, active_profiles));
     }
     services
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use crate::read::compose::model::{Content, NetworkMode, Project};
 use crate::read::compose::storage::volume_of;
-use crate::read::compose::tree::Node;
 use crate::source::Span;
 use crate::syntax::Problem;
 
@@ -17,7 +16,7 @@ pub struct Dangling {
 }
 
 /// Every name that is declared nowhere; none when a part of the project cannot be seen.
-pub fn dangling(project: &Project, top: Option<&Node>) -> Vec<Dangling> {
+pub fn dangling(project: &Project) -> Vec<Dangling> {
     if project.unreadable || project.incomplete || !project.templates.is_empty() {
         return Vec::new();
     }
@@ -35,16 +34,9 @@ pub fn dangling(project: &Project, top: Option<&Node>) -> Vec<Dangling> {
     for service in project.services.iter().filter(|service| !service.is_off) {
         let name = &service.name;
         if service.image.is_none() && service.build.is_none() && !service.is_provider {
-            let uncertain = top
-                .and_then(|top| top.get("services")?.get(&name.value)?.get("image"))
-                .is_some_and(Node::is_incomplete);
-            if !uncertain {
-                say(
-                    "services",
-                    &name.value,
-                    name.span,
-                    format!("service `{name}` has neither an `image` nor a `build`"),
-                );
+            if !service.image_is_uncertain {
+                let message = format!("service `{name}` has neither an `image` nor a `build`");
+                say("services", &name.value, name.span, message);
             }
         }
         for dependency in &service.depends_on {

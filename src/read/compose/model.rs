@@ -56,6 +56,8 @@ impl Project {
 pub struct Service {
     pub name: Spanned<String>,
     pub image: Option<Text>,
+    /// A variable was left out of the image.
+    pub image_is_uncertain: bool,
     pub build: Option<Box<Build>>,
     pub command: Option<CommandForm>,
     pub entrypoint: Option<CommandForm>,

@@ -20,14 +20,15 @@ use std::collections::HashMap;
 const LARGE: usize = 16;
 
 impl Reader<'_, '_> {
-    pub fn service(&mut self, name: &Spanned<String>, node: &Node, active_profiles: &[String]) -> Service {
+    pub fn service(&mut self, name: Spanned<String>, node: &Node, active_profiles: &[String]) -> Service {
         let profiles = self.texts(node.get("profiles"));
         let is_on = |profile: &Text| active_profiles.iter().any(|active| active == "*" || profile == active.as_str());
         let (environment, env_files) = self.environment(node);
         let text = |key: &str| node.get(key).and_then(Node::some_text);
         Service {
-            name: name.clone(),
+            name,
             image: text("image"),
+            image_is_uncertain: node.get("image").is_some_and(Node::is_incomplete),
             build: self.build(node).map(Box::new),
             command: command(node.get("command")),
             entrypoint: command(node.get("entrypoint")),

@@ -134,6 +134,12 @@ impl Node {
         }
     }
 
+    /// Takes out what [`Node::get`] would give.
+    pub fn take(&mut self, key: &str) -> Option<Node> {
+        let Kind::Map(map) = &mut self.kind else { return None };
+        map.take(key).filter(|node| node.mark != Mark::Reset)
+    }
+
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.map()?.get(key).filter(|node| node.mark != Mark::Reset)
     }
