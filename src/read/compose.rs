@@ -4,6 +4,7 @@
 mod check;
 mod environment;
 mod find;
+mod latest;
 mod load;
 mod merge;
 pub mod model;
@@ -143,7 +144,7 @@ fn read_services(reader: &mut Reader<'_, '_>, written: Node, active_profiles: &[
             }
             continue;
         }
-        services.push(reader.service(name, &node, active_profiles));
+        services.push(reader.service(name, node, active_profiles));
     }
     services
 }

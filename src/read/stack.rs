@@ -350,11 +350,12 @@ impl Placed<'_, '_> {
             return network.map(attachment).into_iter().collect();
         };
         let attach = |joined: &Joined| {
-            let addresses = [&joined.ipv4, &joined.ipv6].into_iter().flatten();
             Some(Attachment {
                 network: *self.networks.get(&joined.network.value)?,
                 names: names(Some(joined)),
-                addresses: addresses
+                addresses: joined
+                    .addresses
+                    .iter()
                     .filter_map(|text| Some(Spanned::new(text.as_str().parse().ok()?, text.whole())))
                     .collect(),
                 place: joined.network.span,

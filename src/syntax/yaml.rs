@@ -267,6 +267,10 @@ impl Map {
 
 /// Reads a number as go-yaml does.
 pub fn whole_number(text: &str) -> Option<u64> {
+    // Most of them are written as they are printed.
+    if !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok();
+    }
     let digits = text.replace('_', "");
     if let Some(digits) = digits.strip_prefix("0x") {
         return u64::from_str_radix(digits, 16).ok();

@@ -267,8 +267,8 @@ pub struct Attachment {
     /// A key of [`Project::networks`].
     pub network: Spanned<String>,
     pub aliases: Vec<Text>,
-    pub ipv4: Option<Text>,
-    pub ipv6: Option<Text>,
+    /// Fixed ones, as they are written.
+    pub addresses: Vec<Text>,
     pub span: Span,
 }
 

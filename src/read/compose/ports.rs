@@ -1,8 +1,8 @@
 //! Published and exposed ports of a service.
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use crate::read::compose::latest::{keep_last, repeated};
 use crate::read::compose::model::{Expose, Port, Published};
 use crate::read::compose::reader::Reader;
 use crate::read::compose::tree::Node;
@@ -17,26 +17,19 @@ impl Reader<'_, '_> {
     /// One entry a port; ranges are taken apart.
     pub fn ports(&mut self, service: &Node) -> Vec<Port> {
         let mut ports: Vec<Port> = Vec::new();
-        let mut numbers: HashMap<(Option<String>, Published, Option<u16>, Protocol), usize> = HashMap::new();
         for node in service.get("ports").map_or(&[][..], Node::items) {
             let found = if node.map().is_some() { self.long_port(node) } else { self.short_ports(node) };
             if ports.len() + found.len() > MOST {
                 self.loader.problem(node.span, "a service has no more ports than there are".to_owned());
                 break;
             }
-            for port in found {
-                let host_ip = port.host_ip.as_ref().map(ToString::to_string);
-                let key = (host_ip, port.published, port.target.map(|target| target.value), port.protocol);
-                match numbers.get(&key) {
-                    Some(number) => ports[*number] = port,
-                    None => {
-                        numbers.insert(key, ports.len());
-                        ports.push(port);
-                    }
-                }
-            }
+            ports.extend(found);
         }
-        ports
+        let again = repeated(&ports, |port| {
+            let host_ip = port.host_ip.as_ref().map(Text::as_str);
+            (port.target.map(|target| target.value), port.published, port.protocol, host_ip)
+        });
+        keep_last(ports, &again)
     }
 
     fn short_ports(&mut self, node: &Node) -> Vec<Port> {
@@ -109,24 +102,21 @@ impl Reader<'_, '_> {
     }
 
     /// Ports that other containers may use; compose takes anything here.
-    pub fn expose(&mut self, service: &Node) -> Vec<Expose> {
-        let mut found: Vec<Expose> = Vec::new();
-        let mut seen: HashMap<String, usize> = HashMap::new();
-        for text in self.texts(service.get("expose")) {
+    pub fn expose(&self, service: &Node) -> Vec<Expose> {
+        let exposed = |node: &Node| {
+            let text = node.text()?;
             let (ports, kind) = match text.split_once('/') {
-                Some((ports, kind)) => (ports, protocol(&kind).unwrap_or(Protocol::Tcp)),
-                None => (text.clone(), Protocol::Tcp),
+                Some((ports, kind)) => (range(&ports), protocol(&kind).unwrap_or(Protocol::Tcp)),
+                None => (range(&text), Protocol::Tcp),
             };
-            let ports = range(&ports).ok().map(|range| (*range.value.start(), *range.value.end()));
-            match seen.get(text.as_str()) {
-                Some(number) => found[*number] = Expose { ports, protocol: kind, text },
-                None => {
-                    seen.insert(text.as_str().to_owned(), found.len());
-                    found.push(Expose { ports, protocol: kind, text });
-                }
-            }
-        }
-        found
+            let ports = ports.ok().map(|range| (*range.value.start(), *range.value.end()));
+            Some(Expose { ports, protocol: kind, text })
+        };
+        let items = service.get("expose").map_or(&[][..], Node::items);
+        let mut found = Vec::with_capacity(items.len());
+        found.extend(items.iter().filter_map(exposed));
+        let again = repeated(&found, |expose| expose.text.as_str());
+        keep_last(found, &again)
     }
 }
 

@@ -1,12 +1,11 @@
 //! Turns merged trees into the model. What compose would refuse becomes a problem, unless a variable without value may
 //! be the reason.
 
-use std::collections::HashMap;
-
 use crate::read::compose::environment::Environment;
+use crate::read::compose::latest::{keep_last, repeated};
 use crate::read::compose::load::Loader;
 use crate::read::compose::model::{HostPath, Network, PathText, Subnet, Volume};
-use crate::read::compose::tree::{Mark, Node};
+use crate::read::compose::tree::{Kind, Mark, Node, Scalar};
 use crate::read::snapshot;
 use crate::source::{Lookup, Span, Spanned, Text};
 use crate::syntax::compose_values::{Refusal, duration, size, volumes};
@@ -74,34 +73,41 @@ impl Reader<'_, '_> {
     }
 
     pub fn texts(&self, node: Option<&Node>) -> Vec<Text> {
-        node.map_or(&[][..], Node::items).iter().filter_map(Node::text).collect()
+        let items = node.map_or(&[][..], Node::items);
+        let mut texts = Vec::with_capacity(items.len());
+        texts.extend(items.iter().filter_map(Node::text));
+        texts
     }
 
     /// A map, or a list of `name=value`; the later one of a name wins, or takes it away.
-    pub fn pairs(&self, node: Option<&Node>) -> Vec<Pair> {
-        let mut found: Vec<Option<Pair>> = Vec::new();
-        let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut add = |name: Spanned<String>, value: Option<Option<Text>>| {
-            let number = *numbers.entry(name.value.clone()).or_insert_with(|| {
-                found.push(None);
-                found.len() - 1
-            });
-            found[number] = value.map(|value| (name, value));
-        };
-        for item in node.map_or(&[][..], Node::items) {
-            if let Some(map) = item.map() {
-                for (name, value) in map.iter() {
-                    add(name.clone(), (value.mark != Mark::Reset).then(|| printed(value)));
-                }
-                continue;
+    pub fn pairs(&self, node: Option<Node>) -> Vec<Pair> {
+        let Some(node) = node else { return Vec::new() };
+        let kept = |(name, value): (Spanned<String>, Node)| (value.mark != Mark::Reset).then(|| (name, printed(value)));
+        let items = match node.kind {
+            Kind::Map(map) => {
+                let mut found = Vec::with_capacity(map.len());
+                found.extend(map.into_iter().filter_map(kept));
+                return found;
             }
-            let Some(text) = item.text() else { continue };
-            match text.split_once('=') {
-                Some((name, value)) => add(name.spanned(), Some(Some(value))),
-                None => add(text.spanned(), Some(None)),
+            Kind::List(items) => items,
+            Kind::Scalar(_) | Kind::Null => vec![node],
+        };
+        let mut found: Vec<(Spanned<String>, Option<Option<Text>>)> = Vec::with_capacity(items.len());
+        for item in items {
+            match item.kind {
+                Kind::Map(map) => found.extend(map.into_iter().map(|(name, value)| {
+                    let value = (value.mark != Mark::Reset).then(|| printed(value));
+                    (name, value)
+                })),
+                Kind::Scalar(Scalar { text, .. }) => found.push(match text.split_once('=') {
+                    Some((name, value)) => (name.spanned(), Some(Some(value))),
+                    None => (text.spanned(), Some(None)),
+                }),
+                Kind::List(_) | Kind::Null => {}
             }
         }
-        found.into_iter().flatten().collect()
+        let again = repeated(&found, |(name, _)| name.value.as_str());
+        keep_last(found, &again).into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     /// Names without a value take it from the `.env` file, if it has them.
@@ -178,18 +184,18 @@ impl Reader<'_, '_> {
 }
 
 /// A scalar as compose prints it: plain numbers in their decimal form.
-fn printed(node: &Node) -> Option<Text> {
-    let scalar = node.scalar()?;
+fn printed(node: Node) -> Option<Text> {
+    let Kind::Scalar(scalar) = node.kind else { return None };
     let text = scalar.text.as_str();
     if !scalar.plain || !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.')) {
-        return Some(scalar.text.clone());
+        return Some(scalar.text);
     }
     let normal = match whole_number(text) {
         Some(number) => number.to_string(),
         None => match text.parse::<f64>() {
             Ok(number) if text.contains('.') && number.abs() < 1e15 => number.to_string(),
-            _ => return Some(scalar.text.clone()),
+            _ => return Some(scalar.text),
         },
     };
-    Some(if normal == text { scalar.text.clone() } else { Text::fixed(&normal, scalar.text.whole()) })
+    Some(if normal == text { scalar.text } else { Text::fixed(&normal, scalar.text.whole()) })
 }

@@ -1,6 +1,7 @@
 //! One service of a merged project.
 
 use crate::read::compose::environment::{entries, raw_entries};
+use crate::read::compose::latest::{keep_last, repeated};
 use crate::read::compose::load::Named;
 use crate::read::compose::merge::{long, names};
 use crate::read::compose::model::{
@@ -14,22 +15,21 @@ use crate::read::snapshot;
 use crate::source::{Spanned, Text};
 use crate::syntax::compose_values::{extra_host, without_brackets};
 
-use std::collections::HashMap;
-
-/// From this size on names are looked up in a table.
-const LARGE: usize = 16;
-
 impl Reader<'_, '_> {
-    pub fn service(&mut self, name: Spanned<String>, node: &Node, active_profiles: &[String]) -> Service {
+    pub fn service(&mut self, name: Spanned<String>, mut node: Node, active_profiles: &[String]) -> Service {
+        let (environment, env_files) = self.environment(&mut node);
+        let build = self.build(&mut node).map(Box::new);
+        let (networks, depends_on) = (attachments(&mut node), dependencies(&mut node));
+        let (sysctls, labels) = (self.sysctls(&mut node), self.labels(&mut node));
+        let node = &node;
         let profiles = self.texts(node.get("profiles"));
         let is_on = |profile: &Text| active_profiles.iter().any(|active| active == "*" || profile == active.as_str());
-        let (environment, env_files) = self.environment(node);
         let text = |key: &str| node.get(key).and_then(Node::some_text);
         Service {
             name,
             image: text("image"),
             image_is_uncertain: node.get("image").is_some_and(Node::is_incomplete),
-            build: self.build(node).map(Box::new),
+            build,
             command: command(node.get("command")),
             entrypoint: command(node.get("entrypoint")),
             environment,
@@ -40,22 +40,22 @@ impl Reader<'_, '_> {
             volumes_from: self.texts(node.get("volumes_from")),
             configs: self.file_mounts(node, "configs", ""),
             secrets: self.file_mounts(node, "secrets", "/run/secrets"),
-            networks: attachments(node),
+            networks,
             network_mode: network_mode(node),
             links: self.links(node, "links"),
             external_links: self.links(node, "external_links"),
             extra_hosts: self.extra_hosts(node.get("extra_hosts")),
-            depends_on: dependencies(node),
+            depends_on,
             healthcheck: self.healthcheck(node).map(Box::new),
             restart: text("restart"),
             deploy: self.deploy(node).map(Box::new),
             scale: self.number(node.get("scale")),
             mem_limit: self.size(node.get("mem_limit")),
             open_files: self.open_files(node),
-            sysctls: self.sysctls(node),
+            sysctls,
             is_off: !profiles.is_empty() && !profiles.iter().any(is_on),
             profiles,
-            labels: self.labels(node),
+            labels,
             working_dir: text("working_dir"),
             user: text("user"),
             container_name: text("container_name"),
@@ -75,13 +75,13 @@ impl Reader<'_, '_> {
         self.number(Some(limit.get("soft").unwrap_or(limit)))
     }
 
-    fn sysctls(&self, node: &Node) -> Vec<(Spanned<String>, Text)> {
-        let pairs = self.pairs(node.get("sysctls")).into_iter();
+    fn sysctls(&self, node: &mut Node) -> Vec<(Spanned<String>, Text)> {
+        let pairs = self.pairs(node.take("sysctls")).into_iter();
         pairs.filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
-    fn labels(&self, node: &Node) -> Vec<(Spanned<String>, Text)> {
-        let labels = self.pairs(node.get("labels")).into_iter();
+    fn labels(&self, node: &mut Node) -> Vec<(Spanned<String>, Text)> {
+        let labels = self.pairs(node.take("labels")).into_iter();
         labels
             .map(|(name, value)| {
                 let value = value.unwrap_or_else(|| Text::fixed("", name.span));
@@ -90,7 +90,7 @@ impl Reader<'_, '_> {
             .collect()
     }
 
-    fn environment(&mut self, node: &Node) -> (Vec<Pair>, Vec<EnvFile>) {
+    fn environment(&mut self, node: &mut Node) -> (Vec<Pair>, Vec<EnvFile>) {
         let mut env_files = Vec::new();
         let mut found: Vec<Pair> = Vec::new();
         for item in node.get("env_file").map_or(&[][..], Node::items) {
@@ -117,18 +117,22 @@ impl Reader<'_, '_> {
             };
             env_files.push(EnvFile { file, required, found: read });
         }
-        let mut own = self.pairs(node.get("environment"));
+        let mut own = self.pairs(node.take("environment"));
         self.passed_through(&mut own);
+        if found.is_empty() {
+            return (own, env_files);
+        }
         found.extend(own);
-        (last_of_each(found), env_files)
+        let again = repeated(&found, |(name, _)| name.value.as_str());
+        (keep_last(found, &again), env_files)
     }
 
-    fn build(&mut self, node: &Node) -> Option<Build> {
-        let build = node.get("build")?;
+    fn build(&mut self, node: &mut Node) -> Option<Build> {
+        let build = node.take("build")?;
         if matches!(build.kind, Kind::Null) {
             return None;
         }
-        let build = long(build.clone(), "context");
+        let mut build = long(build, "context");
         let context = match build.get("context").and_then(|node| Some((node, node.some_text()?))) {
             Some((node, text)) => self.path(node, text),
             None => {
@@ -160,7 +164,7 @@ impl Reader<'_, '_> {
                 Dockerfile::Path(PathText { text, path: in_context("Dockerfile") })
             }
         };
-        let mut args = self.pairs(build.get("args"));
+        let mut args = self.pairs(build.take("args"));
         self.passed_through(&mut args);
         let target = build.get("target").and_then(Node::some_text);
         Some(Build { span: build.span, context, dockerfile, target, args })
@@ -260,19 +264,18 @@ fn command(node: Option<&Node>) -> Option<CommandForm> {
     }
 }
 
-fn attachments(node: &Node) -> Option<Vec<Attachment>> {
-    let networks = names(node.get("networks")?.clone());
-    let map = networks.map()?;
-    let attachment = |(name, node): (&Spanned<String>, &Node)| Attachment {
-        network: name.clone(),
-        aliases: node.get("aliases").map_or(&[][..], Node::items).iter().filter_map(Node::text).collect(),
-        ipv4: node.get("ipv4_address").and_then(Node::some_text),
-        ipv6: node.get("ipv6_address").and_then(Node::some_text),
+fn attachments(node: &mut Node) -> Option<Vec<Attachment>> {
+    let Kind::Map(map) = names(node.take("networks")?).kind else { return None };
+    let attachment = |(name, node): (Spanned<String>, Node)| Attachment {
         span: name.span.to(node.span),
+        network: name,
+        aliases: node.get("aliases").map_or(&[][..], Node::items).iter().filter_map(Node::text).collect(),
+        addresses: ["ipv4_address", "ipv6_address"].iter().filter_map(|key| node.get(key)?.some_text()).collect(),
     };
+    let mut attachments = Vec::with_capacity(map.len());
+    attachments.extend(map.into_iter().filter(|(_, node)| node.mark != Mark::Reset).map(attachment));
     // An empty list is the same as none.
-    Some(map.iter().filter(|(_, node)| node.mark != Mark::Reset).map(attachment).collect())
-        .filter(|attachments: &Vec<Attachment>| !attachments.is_empty())
+    Some(attachments).filter(|attachments| !attachments.is_empty())
 }
 
 fn network_mode(node: &Node) -> Option<Spanned<NetworkMode>> {
@@ -290,14 +293,14 @@ fn network_mode(node: &Node) -> Option<Spanned<NetworkMode>> {
     Some(Spanned::new(mode, text.whole()))
 }
 
-fn dependencies(node: &Node) -> Vec<Dependency> {
-    let Some(node) = node.get("depends_on") else { return Vec::new() };
-    let node = names(node.clone());
-    let Some(map) = node.map() else { return Vec::new() };
-    let dependency = |(name, node): (&Spanned<String>, &Node)| {
+fn dependencies(node: &mut Node) -> Vec<Dependency> {
+    let Some(node) = node.take("depends_on") else { return Vec::new() };
+    let Kind::Map(map) = names(node).kind else { return Vec::new() };
+    let dependency = |(name, node): (Spanned<String>, Node)| {
         let condition = node.get("condition").and_then(Node::text);
         Dependency {
-            service: name.clone(),
+            span: name.span.to(node.span),
+            service: name,
             condition: match condition.as_ref().map(Text::as_str) {
                 None | Some("service_started") => Condition::Started,
                 Some("service_healthy") => Condition::Healthy,
@@ -305,33 +308,9 @@ fn dependencies(node: &Node) -> Vec<Dependency> {
                 Some(_) => Condition::Other,
             },
             required: node.get("required").and_then(Node::as_bool).unwrap_or(true),
-            span: name.span.to(node.span),
         }
     };
-    map.iter().filter(|(_, node)| node.mark != Mark::Reset).map(dependency).collect()
-}
-
-/// Of each name the last value, in the order of the first ones.
-fn last_of_each(pairs: Vec<Pair>) -> Vec<Pair> {
-    let mut kept: Vec<Pair> = Vec::with_capacity(pairs.len());
-    if pairs.len() < LARGE {
-        for (name, value) in pairs {
-            match kept.iter_mut().find(|(known, _)| known.value == name.value) {
-                Some(known) => *known = (name, value),
-                None => kept.push((name, value)),
-            }
-        }
-        return kept;
-    }
-    let mut numbers: HashMap<String, usize> = HashMap::new();
-    for (name, value) in pairs {
-        match numbers.get(&name.value) {
-            Some(number) => kept[*number] = (name, value),
-            None => {
-                numbers.insert(name.value.clone(), kept.len());
-                kept.push((name, value));
-            }
-        }
-    }
-    kept
+    let mut dependencies = Vec::with_capacity(map.len());
+    dependencies.extend(map.into_iter().filter(|(_, node)| node.mark != Mark::Reset).map(dependency));
+    dependencies
 }

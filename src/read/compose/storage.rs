@@ -1,7 +1,6 @@
 //! Mounts, configs and secrets of a service.
 
-use std::collections::HashMap;
-
+use crate::read::compose::latest::{keep_last, repeated};
 use crate::read::compose::model::{Content, FileMount, HostPath, Mount, MountKind, PathText};
 use crate::read::compose::reader::Reader;
 use crate::read::compose::tree::Node;
@@ -11,21 +10,13 @@ use crate::syntax::compose_values::volumes::{Source, short_volume};
 impl Reader<'_, '_> {
     /// `volumes` and `tmpfs`; of one target the last one counts.
     pub fn mounts(&mut self, service: &Node) -> Vec<Mount> {
-        let mut mounts: Vec<Mount> = Vec::new();
-        let mut targets: HashMap<String, usize> = HashMap::new();
         let volumes = service.get("volumes").map_or(&[][..], Node::items);
         let tmpfs = service.get("tmpfs").map_or(&[][..], Node::items);
-        let volumes = volumes.iter().filter_map(|node| self.mount(node)).collect::<Vec<Mount>>();
-        for mount in volumes.into_iter().chain(tmpfs.iter().filter_map(tmpfs_mount)) {
-            match targets.get(mount.target.as_str()) {
-                Some(number) => mounts[*number] = mount,
-                None => {
-                    targets.insert(mount.target.as_str().to_owned(), mounts.len());
-                    mounts.push(mount);
-                }
-            }
-        }
-        mounts
+        let mut mounts: Vec<Mount> = Vec::with_capacity(volumes.len() + tmpfs.len());
+        mounts.extend(volumes.iter().filter_map(|node| self.mount(node)));
+        mounts.extend(tmpfs.iter().filter_map(tmpfs_mount));
+        let again = repeated(&mounts, |mount| mount.target.as_str());
+        keep_last(mounts, &again)
     }
 
     fn mount(&mut self, node: &Node) -> Option<Mount> {
@@ -98,8 +89,7 @@ impl Reader<'_, '_> {
     /// What a section, `configs` or `secrets`, puts into the container; `folder` is where it lies unless a target is written.
     pub fn file_mounts(&mut self, service: &Node, section: &str, folder: &str) -> Vec<FileMount> {
         let items = service.get(section).map_or(&[][..], Node::items);
-        let mut mounts: Vec<FileMount> = Vec::new();
-        let mut targets: HashMap<String, usize> = HashMap::new();
+        let mut mounts: Vec<FileMount> = Vec::with_capacity(items.len());
         for item in items {
             let Some(source) = item.get("source").unwrap_or(item).text() else { continue };
             let target = match item.get("target").and_then(Node::some_text) {
@@ -108,16 +98,10 @@ impl Reader<'_, '_> {
                 None => format!("{folder}/{source}"),
             };
             let content = self.content(section, source.as_str());
-            let mount = FileMount { span: item.span, source: source.spanned(), content, target };
-            match targets.get(&mount.target) {
-                Some(number) => mounts[*number] = mount,
-                None => {
-                    targets.insert(mount.target.clone(), mounts.len());
-                    mounts.push(mount);
-                }
-            }
+            mounts.push(FileMount { span: item.span, source: source.spanned(), content, target });
         }
-        mounts
+        let again = repeated(&mounts, |mount| mount.target.as_str());
+        keep_last(mounts, &again)
     }
 
     fn content(&self, section: &str, name: &str) -> Content {

@@ -98,7 +98,7 @@ fn names_are_merged_in_both_notations() {
     let shown: Vec<_> =
         networks.iter().map(|network| (network.network.value.as_str(), network.aliases.len())).collect();
     assert_eq!(shown, [("front", 0), ("back", 1)]);
-    assert_eq!(networks[0].ipv4.as_ref().unwrap().as_str(), "10.1.0.2");
+    assert_eq!(networks[0].addresses[0].as_str(), "10.1.0.2");
     let [dependency] = &web.depends_on[..] else { panic!("one dependency") };
     assert_eq!((dependency.condition, dependency.required), (super::model::Condition::Healthy, false));
     let hosts: Vec<_> = web.extra_hosts.iter().map(|(name, address)| format!("{name} {address}")).collect();

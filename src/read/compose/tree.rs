@@ -161,9 +161,11 @@ impl Node {
     }
 
     pub fn as_bool(&self) -> Option<bool> {
-        match self.scalar()?.text.as_str().to_ascii_lowercase().as_str() {
-            "true" | "yes" | "on" | "y" | "1" => Some(true),
-            "false" | "no" | "off" | "n" | "0" => Some(false),
+        let text = self.scalar()?.text.as_str();
+        let is = |words: [&str; 5]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+        match text {
+            _ if is(["true", "yes", "on", "y", "1"]) => Some(true),
+            _ if is(["false", "no", "off", "n", "0"]) => Some(false),
             _ => None,
         }
     }
