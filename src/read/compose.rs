@@ -81,6 +81,7 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
         folder: folder_path,
         files: loader.files,
         services,
+        kept: Vec::new(),
         networks,
         volumes,
         active_profiles,

@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use crate::coverage::{FileCoverage, Read};
 use crate::read::catalogue::image::reference;
-use crate::read::compose::model::Project;
+use crate::read::compose::model::{Kept, Project};
 use crate::read::container::Container;
 use crate::read::image::Base;
 use crate::read::process::listening;
@@ -82,8 +82,9 @@ pub fn read(sources: &Sources) -> Reading<'_> {
     let candidates = stand_alone::candidates(sources);
     let is_much = sources.files().map(|(_, source)| source.text.len()).sum::<usize>() > WORTH_A_THREAD;
     let parse_nginx = || Trees::parse_ahead(sources, &candidates);
-    let (projects, trees) = both(is_much, || compose::projects(sources), parse_nginx);
-    let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &projects);
+    // What the larger part of the work lets go of is used again by the thread that goes on.
+    let (trees, mut projects) = both(is_much, parse_nginx, || compose::projects(sources));
+    let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &mut projects);
     let servers = roots::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file)));
     for (number, root) in servers.into_iter().enumerate() {
         let host = if number == 0 { MachineId(0) } else { host::add_machine(&mut site) };
@@ -128,7 +129,7 @@ pub fn read(sources: &Sources) -> Reading<'_> {
 }
 
 /// Reads the compose projects and the proxies inside of them.
-fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, projects: &[Project]) -> Vec<Arc<Tree>> {
+fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, projects: &mut [Project]) -> Vec<Arc<Tree>> {
     let sources = trees.sources();
     let host = MachineId(0);
     let somewhere = projects.iter().find_map(stack::place_of).unwrap_or(Span { file: FileId(0), start: 0, end: 0 });
@@ -136,6 +137,8 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     let roots = roots::roots(sources, &|_| false);
     let stacks = stack::read(site, sources, projects, host, roots.first().map(String::as_str));
     let (mut parts, machines) = (stacks.parts, stacks.machines);
+    projects.iter_mut().for_each(Project::forget);
+    let projects = &*projects;
     let proxies = side_by_side(&mut parts, FEW, |part| {
         let version = nginx_version(&part.container);
         let read = running::read(part, trees, version);
@@ -145,8 +148,8 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     // From here on it is known which files any of them loads.
     let names = FileNames::of(sources);
     let finished = side_by_side(parts.into_iter().zip(&proxies), FEW, |(mut part, read)| {
-        let project = &projects[part.machine.project];
-        container_troubles(&mut part, read, trees, project, &names);
+        let service = &projects[part.machine.project].kept[part.service];
+        container_troubles(&mut part, read, trees, service, &names);
         finish(*part)
     });
     let mut containers = Vec::new();
@@ -172,7 +175,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         add_problems(site, "compose", &own);
         add_problems(site, "env-file", &others);
         troubles::variables(site, sources, project);
-        for file in project.services.iter().flat_map(|service| &service.env_files).filter_map(|file| file.found) {
+        for file in project.kept.iter().flat_map(|service| &service.env_files).filter_map(|file| file.found) {
             coverage.add(sources, file, "env", Read::Whole);
         }
         for file in &project.files {
@@ -197,7 +200,7 @@ struct Finished<'s> {
 }
 
 fn finish(part: Part<'_>) -> Finished<'_> {
-    let Part { id, machine, container, site } = part;
+    let Part { id, machine, container, site, .. } = part;
     let dockerfile = container.files.image.as_ref().map(|image| image.stage_place.file);
     let opened = container.opened.take();
     let container = generated::concerns(&container).then_some((id, container));
@@ -209,10 +212,10 @@ fn container_troubles(
     part: &mut Part<'_>,
     read: &[NginxRead],
     trees: &Trees<'_>,
-    project: &Project,
+    service: &Kept,
     names: &FileNames<'_>,
 ) {
-    let Part { id, machine, container, site } = part;
+    let Part { id, machine, container, site, .. } = part;
     let (id, container) = (*id, &*container);
     site.backends.extend(backends::read(id, machine, container));
     troubles::leftovers(site, trees, container);
@@ -226,10 +229,10 @@ fn container_troubles(
     }
     troubles::outside_of_includes(site, trees, id, container, read);
     troubles::default_sites(site, trees, id, container, read);
-    if troubles::mounts(site, trees.sources(), project, &machine.name, id, &container.files, names) {
+    if troubles::mounts(site, trees.sources(), service, id, &container.files, names) {
         machine.listening.open.get_or_insert_with(|| "a config that is mounted is not there".to_owned());
     }
-    required::read(site, project, &machine.name, container);
+    required::read(site, service, container);
     for process in &container.started.processes {
         let Some(program) = process.program else { continue };
         let pools = container.with_surroundings(|surroundings| listening::pools(process, program, surroundings));

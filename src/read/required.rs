@@ -1,7 +1,7 @@
 //! Variables without which an application of Python does not start: its settings index the environment, nobody gives
 //! them a value, and a sample of the project's own shows that they are meant to be given.
 
-use crate::read::compose::model::{HostPath, Project};
+use crate::read::compose::model::{HostPath, Kept};
 use crate::read::container::Container;
 use crate::read::image::files::join;
 use crate::read::process::Process;
@@ -25,7 +25,7 @@ const LOADERS: &[&str] = &["load_dotenv", "read_env(", "read_envfile", "from dec
 /// What a sample of a file of variables has in its name.
 const SAMPLES: &[&str] = &["example", "sample", "template", "dist"];
 
-pub fn read(site: &mut Site, project: &Project, service: &str, container: &Container<'_>) {
+pub fn read(site: &mut Site, service: &Kept, container: &Container<'_>) {
     if container.variables_are_open {
         return;
     }
@@ -40,7 +40,7 @@ pub fn read(site: &mut Site, project: &Project, service: &str, container: &Conta
                     continue;
                 }
                 let Some(sample) = sample(container.files.snapshot.sources, &name) else { continue };
-                let mut given = not_given(project, service, container.files.snapshot.sources);
+                let mut given = not_given(service, container.files.snapshot.sources);
                 given.push((sample, format!("this sample names `{name}`")));
                 let effect = EmptyEffect::Required { program: process.name.clone() };
                 found.push(EmptyVariable { name, place, effect, given, certain: false });
@@ -193,8 +193,7 @@ fn sample(sources: &Sources, name: &str) -> Option<Span> {
 }
 
 /// The places in which the service could give the variable.
-fn not_given(project: &Project, service: &str, sources: &Sources) -> Vec<(Span, String)> {
-    let Some(service) = project.services.iter().find(|it| it.name.value == service) else { return Vec::new() };
+fn not_given(service: &Kept, sources: &Sources) -> Vec<(Span, String)> {
     let mut given = Vec::new();
     for file in &service.env_files {
         let HostPath::Inside(path) = &file.file.path else { continue };

@@ -45,7 +45,7 @@ pub struct NginxRead {
 
 /// Reads every nginx of a container and fills in what its machine listens on.
 pub fn read(part: &mut Part<'_>, trees: &Trees<'_>, version: Option<(u32, u32, u32)>) -> Vec<NginxRead> {
-    let Part { id, machine, container, site } = part;
+    let Part { id, machine, container, site, .. } = part;
     let (id, container) = (*id, &*container);
     let mut read = Vec::new();
     let mut nginx_listening: Vec<(String, Listening)> = Vec::new();

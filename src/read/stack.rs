@@ -35,6 +35,8 @@ pub struct Stacks<'s> {
 /// A container on its way into the site.
 pub struct Part<'s> {
     pub id: MachineId,
+    /// The number of its service in its project.
+    pub service: usize,
     /// As it will stand in the site.
     pub machine: Box<Machine>,
     pub container: Box<Container<'s>>,
@@ -65,18 +67,18 @@ pub fn read<'s>(
     root: Option<&str>,
 ) -> Stacks<'s> {
     let mut machines = Machines(vec![FxHashMap::default(); projects.len()]);
-    let mut services: Vec<(usize, &Service)> = Vec::new();
+    let mut services: Vec<(usize, usize, &Service)> = Vec::new();
     let mut networks = Networks { by_name: HashMap::new() };
     let mut keys: Vec<HashMap<String, NetworkId>> = Vec::new();
     let first = site.machines.len();
     for (number, project) in projects.iter().enumerate() {
         keys.push(networks.add(site, number, project));
-        for service in project.services.iter().filter(|service| !service.is_provider) {
+        for (at, service) in project.services.iter().enumerate().filter(|(_, service)| !service.is_provider) {
             machines.0[number].insert(service.name.value.clone(), MachineId(first + services.len()));
-            services.push((number, service));
+            services.push((number, at, service));
         }
     }
-    let parts = side_by_side(services.iter().enumerate(), FEW, |(index, (number, service))| {
+    let parts = side_by_side(services.iter().enumerate(), FEW, |(index, (number, at, service))| {
         let (project, networks) = (&projects[*number], &keys[*number]);
         let place = Placed { sources, project, number: *number, host, root, networks, machines: &machines };
         let container = Box::new(Container::of(sources, place.blueprint(service)));
@@ -85,7 +87,7 @@ pub fn read<'s>(
         let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
         let mut site = Site::default();
         site.memory.extend(limit.map(|limit| memory(id, limit, &container)));
-        Box::new(Part { id, machine, container, site })
+        Box::new(Part { id, service: *at, machine, container, site })
     });
     Stacks { parts, machines }
 }
@@ -361,7 +363,9 @@ impl Placed<'_, '_> {
                 place: joined.network.span,
             })
         };
-        joined.iter().filter_map(attach).collect()
+        let mut attachments = Vec::with_capacity(joined.len());
+        attachments.extend(joined.iter().filter_map(attach));
+        attachments
     }
 
     fn hosts(&self, service: &Service) -> Vec<HostsEntry> {

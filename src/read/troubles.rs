@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use crate::read::compose::model::HostPath;
-use crate::read::compose::model::{MountKind, PathText, Project};
+use crate::read::compose::model::{Kept, MountKind, PathText, Project};
 use crate::read::container::Container;
 use crate::read::envsubst::{Leftover, LeftoverWhy};
 use crate::read::glob;
@@ -41,15 +41,13 @@ const ALSO: usize = 3;
 pub fn mounts(
     site: &mut Site,
     sources: &Sources,
-    project: &Project,
-    service: &str,
+    service: &Kept,
     id: MachineId,
     files: &MachineFiles<'_>,
     names: &FileNames<'_>,
 ) -> bool {
     let mut lacks_config = false;
-    let Some(service) = project.services.iter().find(|it| it.name.value == service) else { return false };
-    for mount in &service.mounts {
+    for mount in &service.binds {
         let MountKind::Bind(PathText { text, path: HostPath::Inside(path) }) = &mount.kind else { continue };
         let snapshot = Snapshot { sources, root: None };
         if !matches!(snapshot.find(path), Found::Absent) {
@@ -483,7 +481,7 @@ pub fn variables(site: &mut Site, sources: &Sources, project: &Project) {
     }
     // A file that is not there is told once, however many services want it.
     let mut files: Vec<EmptyVariable> = Vec::new();
-    for service in &project.services {
+    for service in &project.kept {
         for file in service.env_files.iter().filter(|file| file.required && file.found.is_none()) {
             let HostPath::Inside(path) = &file.file.path else { continue };
             let snapshot = Snapshot { sources, root: None };

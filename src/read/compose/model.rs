@@ -15,8 +15,10 @@ pub struct Project {
     pub folder: String,
     /// Every compose file that takes part: base, overrides, included and extended ones.
     pub files: Vec<FileId>,
-    /// In the order of the files.
+    /// In the order of the files; none once [`Project::forget`] was called.
     pub services: Vec<Service>,
+    /// What [`Project::forget`] leaves of them, in the same order.
+    pub kept: Vec<Kept>,
     /// `default` is among them when a service uses it.
     pub networks: Vec<Network>,
     pub volumes: Vec<Volume>,
@@ -42,6 +44,11 @@ pub struct Project {
 }
 
 impl Project {
+    /// Lets go of what is asked of services only until their containers are set up: of thousands that is much.
+    pub fn forget(&mut self) {
+        self.kept = std::mem::take(&mut self.services).into_iter().map(Kept::of).collect();
+    }
+
     /// No variable was left out of the value at this place.
     pub fn is_certain(&self, place: Span) -> bool {
         let before = self.uncertain.partition_point(|span| (span.file, span.start) <= (place.file, place.start));
@@ -126,6 +133,26 @@ impl Service {
     /// A file that sets variables is not there, so there may be more of them.
     pub fn environment_is_open(&self) -> bool {
         self.env_files.iter().any(|file| file.found.is_none())
+    }
+}
+
+/// What is asked of a service after its container was set up.
+#[derive(Debug)]
+pub struct Kept {
+    pub name: Spanned<String>,
+    pub env_files: Vec<EnvFile>,
+    /// Those of paths of the snapshot.
+    pub binds: Vec<Mount>,
+}
+
+impl Kept {
+    fn of(service: Service) -> Kept {
+        let is_inside =
+            |mount: &Mount| matches!(mount.kind, MountKind::Bind(PathText { path: HostPath::Inside(_), .. }));
+        let mut binds = service.mounts;
+        binds.retain(is_inside);
+        binds.shrink_to_fit();
+        Kept { name: service.name, env_files: service.env_files, binds }
     }
 }
 
