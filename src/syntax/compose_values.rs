@@ -79,6 +79,11 @@ pub fn without_brackets(text: &Text) -> Text {
 
 /// Seconds of a Go duration, with days and weeks as compose adds them: `1m30s`, `-1.5h`, `2d`. Only `0` needs no unit.
 pub fn duration(text: &Text) -> Result<f64, Refusal> {
+    // Nearly all are one number and one unit.
+    let digits = text.as_str().bytes().take_while(u8::is_ascii_digit).count();
+    if let (Ok(amount), Some(seconds)) = (text.as_str()[..digits].parse::<f64>(), seconds(&text.as_str()[digits..])) {
+        return Ok(amount * seconds);
+    }
     let refused = || Refusal::new(text.whole(), format!("`{text}` is no duration: write a number with a unit, `30s`"));
     let pairs = parse(Rule::duration, text).ok_or_else(refused)?;
     let (mut total, mut amount, mut sign) = (0.0, 0.0, 1.0);
@@ -86,23 +91,26 @@ pub fn duration(text: &Text) -> Result<f64, Refusal> {
         match pair.as_rule() {
             Rule::sign if pair.as_str() == "-" => sign = -1.0,
             Rule::amount => amount = pair.as_str().parse::<f64>().map_err(|_| refused())?,
-            Rule::unit => {
-                total += amount
-                    * match pair.as_str() {
-                        "ns" => 1e-9,
-                        "us" | "µs" | "μs" => 1e-6,
-                        "ms" => 1e-3,
-                        "m" => 60.0,
-                        "h" => 3600.0,
-                        "d" => 86_400.0,
-                        "w" => 604_800.0,
-                        _ => 1.0,
-                    }
-            }
+            Rule::unit => total += amount * seconds(pair.as_str()).ok_or_else(refused)?,
             _ => {}
         }
     }
     Ok(sign * total)
+}
+
+/// How many seconds a unit of time has.
+fn seconds(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ns" => 1e-9,
+        "us" | "µs" | "μs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        "w" => 604_800.0,
+        _ => return None,
+    })
 }
 
 /// Bytes of a memory size: `512M`, `1.5gb`, `1024`. Units are powers of 1024 (docker/go-units, `RAMInBytes`).

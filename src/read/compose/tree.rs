@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::source::{Span, Spanned, Text};
-use crate::syntax::compose_values::interpolation::Interpolated;
+use crate::syntax::compose_values::interpolation::{Interpolated, has_variables};
 use crate::syntax::yaml::NodeRef;
 
 /// Number of a folder of the snapshot in the loader's list.
@@ -214,10 +214,12 @@ pub fn convert(
         Kind::Map(map)
     } else {
         match node.text() {
+            Some(text) if !has_variables(text.as_str()) => {
+                Kind::Scalar(Scalar { text, plain: node.is_plain(), incomplete: false })
+            }
             Some(text) => {
                 let result = interpolate(&text, span);
-                let plain = node.is_plain() && !text.as_str().contains('$');
-                Kind::Scalar(Scalar { text: result.text, plain, incomplete: result.incomplete })
+                Kind::Scalar(Scalar { text: result.text, plain: false, incomplete: result.incomplete })
             }
             None => Kind::Null,
         }

@@ -28,10 +28,15 @@ pub struct Missing {
     pub required: Option<String>,
 }
 
+/// There may be variables in the string.
+pub fn has_variables(text: &str) -> bool {
+    memchr::memchr(b'$', text.as_bytes()).is_some()
+}
+
 /// Reads the string as compose-go's `template` does. Of a string without `$` nothing is copied.
 pub fn interpolate(text: &Text, lookup: &dyn Fn(&str) -> Lookup) -> Interpolated {
     let mut result = Interpolated { text: text.clone(), missing: Vec::new(), incomplete: false, problems: Vec::new() };
-    if memchr::memchr(b'$', text.as_str().as_bytes()).is_none() {
+    if !has_variables(text.as_str()) {
         return result;
     }
     let parsed =

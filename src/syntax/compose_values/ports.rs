@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use crate::source::{Spanned, Text};
-use crate::syntax::compose_values::{Refusal, Rule, parse, without_brackets};
+use crate::syntax::compose_values::{LONGEST, Refusal, Rule, parse, without_brackets};
 
 /// A short port mapping, ranges not taken apart.
 #[derive(Clone, Debug)]
@@ -33,14 +33,19 @@ pub fn short_port(text: &Text) -> Result<ShortPort, Refusal> {
     let mut published = None;
     let mut target = None;
     let mut protocol_of_port = Protocol::Tcp;
-    for pair in parse(Rule::port, text).ok_or_else(refused)? {
-        let part = text.slice(pair.as_span().start()..pair.as_span().end());
-        match pair.as_rule() {
-            Rule::address => host_ip = Some(address(&part)?),
-            Rule::published => published = Some(range(&part)?),
-            Rule::target => target = Some(range(&part)?),
-            Rule::protocol => protocol_of_port = protocol(&part)?,
-            _ => {}
+    if let Some((host, container)) = two_numbers(text) {
+        published = Some(range(&host)?);
+        target = Some(range(&container)?);
+    } else {
+        for pair in parse(Rule::port, text).ok_or_else(refused)? {
+            let part = text.slice(pair.as_span().start()..pair.as_span().end());
+            match pair.as_rule() {
+                Rule::address => host_ip = Some(address(&part)?),
+                Rule::published => published = Some(range(&part)?),
+                Rule::target => target = Some(range(&part)?),
+                Rule::protocol => protocol_of_port = protocol(&part)?,
+                _ => {}
+            }
         }
     }
     let target = target.ok_or_else(refused)?;
@@ -55,6 +60,14 @@ pub fn short_port(text: &Text) -> Result<ShortPort, Refusal> {
         }
     }
     Ok(ShortPort { host_ip, published, target, protocol: protocol_of_port })
+}
+
+/// What most mappings are, `8080:80`, needs no grammar.
+fn two_numbers(text: &Text) -> Option<(Text, Text)> {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (host, container) = text.as_str().split_once(':')?;
+    let both = is_number(host) && is_number(container) && text.as_str().len() <= LONGEST;
+    both.then(|| (text.slice(0..host.len()), text.slice(host.len() + 1..text.as_str().len())))
 }
 
 /// The address of a host, without brackets. Names are refused.

@@ -1,7 +1,9 @@
 //! The short form of mounts: `./conf:/etc/nginx:ro`.
 
+use std::ops::Range;
+
 use crate::source::Text;
-use crate::syntax::compose_values::{Refusal, Rule, parse};
+use crate::syntax::compose_values::{LONGEST, Refusal, Rule, parse};
 
 /// A short mount. What compose ignores (`z`, `cached`) is left out.
 #[derive(Clone, Debug)]
@@ -30,32 +32,51 @@ pub fn short_volume(text: &Text) -> Result<ShortVolume, Refusal> {
         return Ok(ShortVolume { source: Source::Anonymous, target: text.clone(), read_only: false });
     }
     let refused = || Refusal::new(text.whole(), format!("`{text}` is no mount: write `source:/path/in/the/container`"));
+    let Parts { first, second, options } = match plain(value) {
+        Some(parts) => parts,
+        None => parts(text).ok_or_else(refused)?,
+    };
+    let last = options.split(',').rfind(|option| matches!(*option, "ro" | "rw"));
+    let (source, target) = match second {
+        None => (Source::Anonymous, text.slice(first)),
+        Some(target) if is_path(&value[first.clone()]) => (Source::Bind(text.slice(first)), text.slice(target)),
+        Some(target) => (Source::Volume(text.slice(first)), text.slice(target)),
+    };
+    Ok(ShortVolume { source, target, read_only: last == Some("ro") })
+}
+
+/// The parts between the colons, as ranges of the value.
+struct Parts<'v> {
+    first: Range<usize>,
+    second: Option<Range<usize>>,
+    options: &'v str,
+}
+
+/// The parts of a mount in which no part is so short that it may be a drive.
+fn plain(value: &str) -> Option<Parts<'_>> {
+    let mut parts = value.split(':');
+    let (first, second, options, more) = (parts.next()?, parts.next(), parts.next(), parts.next());
+    let may_be_drive = |part: &str| part.len() <= char::MAX.len_utf8();
+    if may_be_drive(first) || second.is_some_and(may_be_drive) || more.is_some() || value.len() > LONGEST {
+        return None;
+    }
+    let start = first.len() + 1;
+    let second = second.map(|second| start..start + second.len());
+    Some(Parts { first: 0..first.len(), second, options: options.unwrap_or("") })
+}
+
+fn parts(text: &Text) -> Option<Parts<'_>> {
     let mut sections = Vec::new();
-    let mut read_only = false;
-    for pair in parse(Rule::volume, text).ok_or_else(refused)? {
+    let mut options = "";
+    for pair in parse(Rule::volume, text)? {
         match pair.as_rule() {
-            Rule::section => sections.push(text.slice(pair.as_span().start()..pair.as_span().end())),
-            Rule::options => {
-                for option in pair.into_inner() {
-                    match option.as_str() {
-                        "ro" => read_only = true,
-                        "rw" => read_only = false,
-                        _ => {}
-                    }
-                }
-            }
+            Rule::section => sections.push(pair.as_span().start()..pair.as_span().end()),
+            Rule::options => options = pair.as_str(),
             _ => {}
         }
     }
     let mut sections = sections.into_iter();
-    match (sections.next(), sections.next()) {
-        (Some(target), None) => Ok(ShortVolume { source: Source::Anonymous, target, read_only }),
-        (Some(source), Some(target)) if is_path(source.as_str()) => {
-            Ok(ShortVolume { source: Source::Bind(source), target, read_only })
-        }
-        (Some(source), Some(target)) => Ok(ShortVolume { source: Source::Volume(source), target, read_only }),
-        _ => Err(refused()),
-    }
+    Some(Parts { first: sections.next()?, second: sections.next(), options })
 }
 
 /// A path of the host, and no name of a volume.
