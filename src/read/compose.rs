@@ -172,7 +172,7 @@ fn name(documents: &Documents<'_>, files: &[FileId], folder: &str, environment: 
 /// A file that another program fills in first is no YAML yet, and nobody's mistake.
 fn set_templates_apart(project: &mut Project, documents: &Documents<'_>) {
     for file in &project.files {
-        if find::is_template(documents.sources, *file, &documents.get(*file)) {
+        if find::is_template(documents.sources, *file, documents.get(*file)) {
             project.templates.push(*file);
         }
     }

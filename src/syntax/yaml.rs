@@ -7,6 +7,8 @@ mod build;
 mod message;
 mod scalar;
 
+use std::ops::Range;
+
 use crate::source::{Span, Text};
 use crate::syntax::Problem;
 
@@ -20,6 +22,13 @@ pub const DEPTH: usize = 300;
 pub struct Document {
     text: Text,
     nodes: Vec<Node>,
+    /// Those of all sequences, and the entries of all maps; each collection knows its part.
+    items: Vec<Item>,
+    entries: Vec<Entry>,
+    /// For each large map the numbers of its entries in the order of their keys.
+    sorted: Vec<u32>,
+    /// Scalars that do not stand in the text as they are.
+    decoded: Vec<Box<str>>,
     roots: Vec<u32>,
     tags: Vec<String>,
     problems: Vec<Problem>,
@@ -33,26 +42,50 @@ struct Place {
     end: u32,
 }
 
+impl Place {
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// There are very many of them.
 #[derive(Debug)]
 struct Node {
     place: Place,
     /// Number of the tag in the document, from 1.
     tag: u32,
     /// How many levels are below it.
-    height: u32,
+    height: u16,
     kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
     Scalar {
         value: Stored,
         style: Style,
     },
-    Sequence(Box<[Item]>),
-    Map(Map),
+    Sequence(Part),
+    Map {
+        entries: Part,
+        /// Where its part of the sorted numbers begins; only large maps have one.
+        sorted: u32,
+    },
     /// An alias that leads nowhere.
     Nothing,
+}
+
+/// Which of the document's items or entries.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    from: u32,
+    count: u32,
+}
+
+impl Part {
+    fn range(self) -> Range<usize> {
+        self.from as usize..(self.from + self.count) as usize
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +97,18 @@ enum Style {
     Folded,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Stored {
-    /// It stands in the text as it is.
-    InPlace(Place),
-    Decoded(Box<str>),
+    /// It stands in the text as it is, between its quotes.
+    InPlace,
+    /// The number of the decoded text.
+    Decoded(u32),
+}
+
+impl Style {
+    fn is_quoted(self) -> bool {
+        matches!(self, Style::SingleQuoted | Style::DoubleQuoted)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,13 +116,6 @@ struct Item {
     node: u32,
     /// The alias that pulls it in.
     via: Option<Place>,
-}
-
-#[derive(Debug, Default)]
-struct Map {
-    entries: Box<[Entry]>,
-    /// The numbers of the entries in the order of their keys; only large maps have it.
-    sorted: Box<[u32]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,17 +155,14 @@ impl Document {
     }
 
     fn span(&self, place: Place) -> Span {
-        self.text.span(place.start as usize..place.end as usize)
-    }
-
-    fn quote(&self, place: Place) -> &str {
-        self.text.as_str().get(place.start as usize..place.end as usize).unwrap_or("")
+        self.text.span(place.range())
     }
 
     fn scalar(&self, node: u32) -> Option<&str> {
-        match &self.nodes[node as usize].kind {
-            Kind::Scalar { value: Stored::InPlace(place), .. } => Some(self.quote(*place)),
-            Kind::Scalar { value: Stored::Decoded(text), .. } => Some(text),
+        let node = &self.nodes[node as usize];
+        match node.kind {
+            Kind::Scalar { value: Stored::InPlace, style } => self.text.as_str().get(node.inside(style)),
+            Kind::Scalar { value: Stored::Decoded(number), .. } => Some(&self.decoded[number as usize]),
             _ => None,
         }
     }
@@ -140,6 +170,15 @@ impl Document {
     /// The key of an entry; keys that are no scalars are never looked up.
     fn key(&self, entry: &Entry) -> &str {
         self.scalar(entry.key).unwrap_or("")
+    }
+}
+
+impl Node {
+    /// Its place without the quotes.
+    fn inside(&self, style: Style) -> Range<usize> {
+        let quote = usize::from(style.is_quoted());
+        let Range { start, end } = self.place.range();
+        start + quote..end - quote
     }
 }
 
@@ -175,12 +214,12 @@ impl<'d> NodeRef<'d> {
 
     /// The text of a scalar; each byte knows its place, in quoted and block scalars as well.
     pub fn text(self) -> Option<Text> {
-        let Kind::Scalar { value, style } = &self.inner().kind else { return None };
+        let (document, node) = (self.document, self.inner());
+        let Kind::Scalar { value, style } = node.kind else { return None };
         Some(match value {
-            Stored::InPlace(place) => self.document.text.slice(place.start as usize..place.end as usize),
-            Stored::Decoded(decoded) => {
-                let place = self.inner().place;
-                scalar::text(&self.document.text, place.start as usize..place.end as usize, decoded, *style)
+            Stored::InPlace => document.text.slice(node.inside(style)),
+            Stored::Decoded(number) => {
+                scalar::text(&document.text, node.place.range(), &document.decoded[number as usize], style)
             }
         })
     }
@@ -210,7 +249,7 @@ impl<'d> NodeRef<'d> {
     }
 
     pub fn is_map(self) -> bool {
-        matches!(self.inner().kind, Kind::Map(_))
+        matches!(self.inner().kind, Kind::Map { .. })
     }
 
     pub fn is_sequence(self) -> bool {
@@ -223,15 +262,23 @@ impl<'d> NodeRef<'d> {
 
     /// The value of a key of a map, own keys before merged ones.
     pub fn get(self, key: &str) -> Option<NodeRef<'d>> {
-        let Kind::Map(map) = &self.inner().kind else { return None };
-        let entry = map.find(self.document, key)?;
+        let Kind::Map { entries, sorted } = self.inner().kind else { return None };
+        let document = self.document;
+        let all = &document.entries[entries.range()];
+        let entry = if all.len() < LARGE {
+            all.iter().find(|entry| document.scalar(entry.key) == Some(key))?
+        } else {
+            let sorted = &document.sorted[Part { from: sorted, ..entries }.range()];
+            let at = sorted.binary_search_by(|number| document.key(&all[*number as usize]).cmp(key)).ok()?;
+            &all[sorted[at] as usize]
+        };
         Some(self.reached(entry.value, entry.via))
     }
 
     /// The keys and values of a map, own ones in the order of the text, then the merged ones.
     pub fn entries(self) -> impl ExactSizeIterator<Item = (NodeRef<'d>, NodeRef<'d>)> + use<'d> {
-        let entries: &[Entry] = match &self.inner().kind {
-            Kind::Map(map) => &map.entries,
+        let entries: &[Entry] = match self.inner().kind {
+            Kind::Map { entries, .. } => &self.document.entries[entries.range()],
             _ => &[],
         };
         entries.iter().map(move |entry| (self.reached(entry.key, entry.via), self.reached(entry.value, entry.via)))
@@ -239,8 +286,8 @@ impl<'d> NodeRef<'d> {
 
     /// The items of a sequence.
     pub fn items(self) -> impl ExactSizeIterator<Item = NodeRef<'d>> + use<'d> {
-        let items: &[Item] = match &self.inner().kind {
-            Kind::Sequence(items) => items,
+        let items: &[Item] = match self.inner().kind {
+            Kind::Sequence(items) => &self.document.items[items.range()],
             _ => &[],
         };
         items.iter().map(move |item| self.reached(item.node, item.via))
@@ -252,16 +299,6 @@ impl<'d> NodeRef<'d> {
 
     fn reached(self, node: u32, via: Option<Place>) -> NodeRef<'d> {
         NodeRef { document: self.document, node, via: via.or(self.via) }
-    }
-}
-
-impl Map {
-    fn find(&self, document: &Document, key: &str) -> Option<&Entry> {
-        if self.sorted.is_empty() {
-            return self.entries.iter().find(|entry| document.scalar(entry.key) == Some(key));
-        }
-        let at = self.sorted.binary_search_by(|number| document.key(&self.entries[*number as usize]).cmp(key)).ok()?;
-        self.entries.get(self.sorted[at] as usize)
     }
 }
 

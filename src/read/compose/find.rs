@@ -67,8 +67,8 @@ pub fn groups(documents: &Documents<'_>) -> Vec<Group> {
     let mut extended: HashSet<FileId> = HashSet::new();
     for candidate in folders.values().flatten() {
         let document = documents.get(candidate.file);
-        parts.extend(included(&document, candidate.file, &mut environments));
-        extended.extend(extended_files(&document, candidate.file, &mut environments));
+        parts.extend(included(document, candidate.file, &mut environments));
+        extended.extend(extended_files(document, candidate.file, &mut environments));
     }
     let mut groups: Vec<Group> = Vec::new();
     for files in listed(documents.sources, &mut environments) {
@@ -205,7 +205,7 @@ fn candidates(documents: &Documents<'_>) -> BTreeMap<String, Vec<Candidate>> {
     }
     let found = side_by_side(&files, FEW, |&(_, file, is_named)| {
         let document = documents.get(file);
-        is_compose(&document, is_named).then(|| Candidate { file, complete: is_complete(&document) })
+        is_compose(document, is_named).then(|| Candidate { file, complete: is_complete(document) })
     });
     let mut folders: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     for ((path, ..), candidate) in files.into_iter().zip(found) {

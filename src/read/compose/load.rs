@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use crate::read::compose::environment::Environment;
 use crate::read::compose::merge::merge;
@@ -27,7 +27,7 @@ const SECTIONS: &[&str] = &["services", "networks", "volumes", "configs", "secre
 pub struct Documents<'s> {
     pub sources: &'s Sources,
     /// By the number of the file.
-    parsed: Vec<OnceLock<Arc<Document>>>,
+    parsed: Vec<OnceLock<Document>>,
 }
 
 impl<'s> Documents<'s> {
@@ -35,8 +35,8 @@ impl<'s> Documents<'s> {
         Documents { sources, parsed: sources.files().map(|_| OnceLock::new()).collect() }
     }
 
-    pub fn get(&self, file: FileId) -> Arc<Document> {
-        self.parsed[file.0 as usize].get_or_init(|| Arc::new(yaml::parse(&self.sources.text(file)))).clone()
+    pub fn get(&self, file: FileId) -> &Document {
+        self.parsed[file.0 as usize].get_or_init(|| yaml::parse(&self.sources.text(file)))
     }
 }
 

@@ -1,23 +1,29 @@
 //! Builds the tree from the events of the parser.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span as EventSpan};
+use rustc_hash::FxHashMap;
 
 use crate::source::Text;
 use crate::syntax::Problem;
 use crate::syntax::yaml::message;
-use crate::syntax::yaml::{DEPTH, Document, Entry, Item, Kind, LARGE, Map, Node, Place, Stored, Style};
+use crate::syntax::yaml::{DEPTH, Document, Entry, Item, Kind, LARGE, Node, Part, Place, Stored, Style};
 
 /// How many entries `<<` may copy in one text; people stay below a thousand.
 const MERGED: usize = 200_000;
 
 /// Reads every document of a text.
 pub fn parse(text: &Text) -> Document {
+    let size = text.as_str().len();
     let document = Document {
         text: text.clone(),
-        nodes: Vec::with_capacity(text.as_str().len() / 12),
+        nodes: Vec::with_capacity(size / 12),
+        items: Vec::with_capacity(size / 128),
+        entries: Vec::with_capacity(size / 32),
+        sorted: Vec::new(),
+        decoded: Vec::new(),
         roots: Vec::new(),
         tags: Vec::new(),
         problems: Vec::new(),
@@ -28,7 +34,7 @@ pub fn parse(text: &Text) -> Document {
         open: Vec::new(),
         items: Vec::new(),
         entries: Vec::new(),
-        anchors: HashMap::new(),
+        anchors: FxHashMap::default(),
         merged: 0,
     };
     builder.read(text.as_str());
@@ -38,11 +44,11 @@ pub fn parse(text: &Text) -> Document {
 struct Builder {
     document: Document,
     open: Vec<Open>,
-    /// What was read of the sequences that are open, the outermost first, and of the maps. A collection takes its part
-    /// when it is complete, so that it takes no more room than it needs.
+    /// What was read of the sequences that are open, the outermost first, and of the maps. The part of a collection moves
+    /// to the document when it is complete.
     items: Vec<Item>,
     entries: Vec<Entry>,
-    anchors: HashMap<usize, u32>,
+    anchors: FxHashMap<usize, u32>,
     /// Entries copied by `<<` so far.
     merged: usize,
 }
@@ -52,7 +58,7 @@ struct Open {
     node: u32,
     /// Where its last child ends.
     end: u32,
-    height: u32,
+    height: u16,
     content: Content,
 }
 
@@ -90,19 +96,20 @@ impl Builder {
         let place = place(span);
         match event {
             Event::Scalar(value, style, anchor, tag) => {
-                let value = stored(value, place, style, source);
-                let node =
-                    self.node(place, tag.map(|tag| tag.original()), Kind::Scalar { value, style: style_of(style) });
+                let style = style_of(style);
+                let value = self.stored(value, place, style, source);
+                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Scalar { value, style });
                 self.anchor(anchor, node);
                 self.attach(node, None);
             }
             Event::SequenceStart(_, anchor, tag) => {
-                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Sequence(Box::default()));
+                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Sequence(Part::default()));
                 self.anchor(anchor, node);
                 self.start(node, Content::Items { from: self.items.len() });
             }
             Event::MappingStart(_, anchor, tag) => {
-                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Map(Map::default()));
+                let node =
+                    self.node(place, tag.map(|tag| tag.original()), Kind::Map { entries: Part::default(), sorted: 0 });
                 self.anchor(anchor, node);
                 self.start(node, Content::Entries { from: self.entries.len(), key: None });
             }
@@ -185,14 +192,17 @@ impl Builder {
         let flow = matches!(source.as_bytes().get((end as usize).wrapping_sub(1)), Some(b']' | b'}')) && end > open.end;
         let end = if flow { end } else { open.end };
         let kind = match open.content {
-            Content::Items { from } => Kind::Sequence(self.items.drain(from..).collect()),
+            Content::Items { from } => {
+                let part = Part { from: self.document.items.len() as u32, count: (self.items.len() - from) as u32 };
+                self.document.items.extend(self.items.drain(from..));
+                Kind::Sequence(part)
+            }
             Content::Entries { from, key } => {
-                let mut entries: Vec<Entry> = self.entries.drain(from..).collect();
                 if let Some((key, via)) = key {
                     let value = self.node(via.unwrap_or(self.document.nodes[key as usize].place), None, Kind::Nothing);
-                    entries.push(Entry { key, value, via });
+                    self.entries.push(Entry { key, value, via });
                 }
-                Kind::Map(self.map(entries))
+                self.map(from)
             }
         };
         let node = &mut self.document.nodes[open.node as usize];
@@ -220,40 +230,53 @@ impl Builder {
         self.close_all(start as u32);
     }
 
-    /// Duplicates reported and left out, merge keys resolved.
-    fn map(&mut self, entries: Vec<Entry>) -> Map {
-        let entries = self.without_duplicates(entries);
-        let entries = self.with_merges(entries);
-        let sorted = if entries.len() < LARGE { Vec::new() } else { self.sorted(&entries) };
-        Map { entries: entries.into(), sorted: sorted.into() }
+    /// The entries from this one on as a map: duplicates reported and left out, merge keys resolved.
+    fn map(&mut self, from: usize) -> Kind {
+        let equal = self.duplicates(&self.entries[from..]);
+        let has_merges = self.entries[from..].iter().any(|entry| self.is_merge(entry));
+        if !equal.is_empty() || has_merges {
+            let entries = self.entries.drain(from..).collect();
+            let entries = self.without_duplicates(entries, equal);
+            let entries = self.with_merges(entries);
+            self.entries.extend(entries);
+        }
+        let document = &mut self.document;
+        let entries = Part { from: document.entries.len() as u32, count: (self.entries.len() - from) as u32 };
+        document.entries.extend(self.entries.drain(from..));
+        let first = document.sorted.len();
+        if entries.count as usize >= LARGE {
+            let mut sorted: Vec<u32> = (0..entries.count).collect();
+            let own = &document.entries[entries.range()];
+            sorted.sort_by_key(|number| document.key(&own[*number as usize]));
+            document.sorted.extend(sorted);
+        }
+        Kind::Map { entries, sorted: first as u32 }
     }
 
-    fn sorted(&self, entries: &[Entry]) -> Vec<u32> {
-        let mut sorted: Vec<u32> = (0..entries.len() as u32).collect();
-        sorted.sort_by_key(|number| self.document.key(&entries[*number as usize]));
-        sorted
-    }
-
-    /// Of equal keys the last one stays, as in every reader that takes them at all.
-    fn without_duplicates(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+    /// The entries that have the key of an earlier one: its number, and their own.
+    fn duplicates(&self, entries: &[Entry]) -> Vec<(usize, usize)> {
         let document = &self.document;
         let mut equal: Vec<(usize, usize)> = Vec::new();
         if entries.len() < LARGE {
+            let mut keys = [None; LARGE];
             for (number, entry) in entries.iter().enumerate() {
-                let Some(key) = document.scalar(entry.key) else { continue };
-                let first = entries[..number].iter().position(|other| document.scalar(other.key) == Some(key));
-                equal.extend(first.map(|first| (first, number)));
+                keys[number] = document.scalar(entry.key);
+                let first = keys[..number].iter().position(|other| *other == keys[number]);
+                equal.extend(first.filter(|_| keys[number].is_some()).map(|first| (first, number)));
             }
         } else {
-            let mut seen: HashMap<&str, usize> = HashMap::with_capacity(entries.len());
+            let mut seen: FxHashMap<&str, usize> = FxHashMap::default();
+            seen.reserve(entries.len());
             for (number, entry) in entries.iter().enumerate() {
                 let Some(key) = document.scalar(entry.key) else { continue };
                 equal.extend(seen.insert(key, number).map(|first| (first, number)));
             }
         }
-        if equal.is_empty() {
-            return entries;
-        }
+        equal
+    }
+
+    /// Of equal keys the last one stays, as in every reader that takes them at all.
+    fn without_duplicates(&mut self, mut entries: Vec<Entry>, equal: Vec<(usize, usize)>) -> Vec<Entry> {
         let mut dropped: HashSet<usize> = HashSet::new();
         for (first, second) in equal {
             let key = self.document.key(&entries[first]).to_owned();
@@ -273,32 +296,25 @@ impl Builder {
         entries
     }
 
-    fn with_merges(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
-        let is_merge = |document: &Document, entry: &Entry| {
-            matches!(&document.nodes[entry.key as usize].kind, Kind::Scalar { style: Style::Plain, .. })
-                && document.scalar(entry.key) == Some("<<")
-        };
-        if !entries.iter().any(|entry| is_merge(&self.document, entry)) {
-            return entries;
-        }
-        let mut merges = Vec::new();
-        entries.retain(|entry| {
-            let merge = is_merge(&self.document, entry);
-            if merge {
-                merges.push(*entry);
-            }
-            !merge
-        });
+    fn is_merge(&self, entry: &Entry) -> bool {
+        let node = &self.document.nodes[entry.key as usize];
+        let is_plain = matches!(node.kind, Kind::Scalar { style: Style::Plain, .. });
+        is_plain && node.place.end - node.place.start == 2 && self.document.scalar(entry.key) == Some("<<")
+    }
+
+    fn with_merges(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        let (merges, mut entries): (Vec<Entry>, Vec<Entry>) =
+            entries.into_iter().partition(|entry| self.is_merge(entry));
         let mut present: HashSet<String> =
             entries.iter().filter_map(|entry| self.document.scalar(entry.key).map(str::to_owned)).collect();
         for merge in merges {
             let via = merge.via.unwrap_or(self.document.nodes[merge.value as usize].place);
-            let sources = match &self.document.nodes[merge.value as usize].kind {
-                Kind::Sequence(items) => items.to_vec(),
+            let sources = match self.document.nodes[merge.value as usize].kind {
+                Kind::Sequence(items) => self.document.items[items.range()].to_vec(),
                 _ => vec![Item { node: merge.value, via: None }],
             };
             for source in sources {
-                let Kind::Map(map) = &self.document.nodes[source.node as usize].kind else {
+                let Kind::Map { entries: merged, .. } = self.document.nodes[source.node as usize].kind else {
                     let known = !matches!(self.document.nodes[source.node as usize].kind, Kind::Nothing);
                     if known {
                         self.problem(via, "`<<` takes a mapping, or a list of mappings".to_owned(), None);
@@ -306,13 +322,13 @@ impl Builder {
                     continue;
                 };
                 let via = source.via.unwrap_or(via);
-                if self.merged + map.entries.len() > MERGED {
+                if self.merged + merged.count as usize > MERGED {
                     self.document.broken = true;
                     self.problem(via, "too many merged keys in one file".to_owned(), None);
                     return entries;
                 }
-                self.merged += map.entries.len();
-                for entry in &map.entries {
+                self.merged += merged.count as usize;
+                for entry in &self.document.entries[merged.range()] {
                     let Some(key) = self.document.scalar(entry.key) else { continue };
                     if present.insert(key.to_owned()) {
                         entries.push(Entry { via: Some(via), ..*entry });
@@ -321,6 +337,20 @@ impl Builder {
             }
         }
         entries
+    }
+
+    /// Most scalars stand in the text as they are, behind a quote at most.
+    fn stored(&mut self, value: Cow<'_, str>, place: Place, style: Style, source: &str) -> Stored {
+        if !matches!(style, Style::Literal | Style::Folded) {
+            let quote = usize::from(style.is_quoted());
+            let start = place.start as usize + quote;
+            let end = start + value.len();
+            if end + quote == place.end as usize && source.get(start..end) == Some(&*value) {
+                return Stored::InPlace;
+            }
+        }
+        self.document.decoded.push(value.into());
+        Stored::Decoded(self.document.decoded.len() as u32 - 1)
     }
 
     fn problem(&mut self, place: Place, message: String, related: Option<(Place, &str)>) {
@@ -343,19 +373,4 @@ fn style_of(style: ScalarStyle) -> Style {
         ScalarStyle::Folded => Style::Folded,
         _ => Style::Plain,
     }
-}
-
-/// Most scalars stand in the text as they are, behind a quote at most.
-fn stored(value: Cow<'_, str>, place: Place, style: ScalarStyle, source: &str) -> Stored {
-    let quote = match style {
-        ScalarStyle::Plain => 0,
-        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => 1,
-        _ => return Stored::Decoded(value.into()),
-    };
-    let start = place.start + quote;
-    let end = start + value.len() as u32;
-    if end + quote == place.end && source.get(start as usize..end as usize) == Some(&*value) {
-        return Stored::InPlace(Place { start, end });
-    }
-    Stored::Decoded(value.into())
 }
