@@ -428,7 +428,8 @@ fn wanted_mounts(wanted: &Value) -> Value {
 fn shown_networks(service: &Service) -> Value {
     let shown = service.networks.iter().flatten().map(|attachment| {
         let aliases: Vec<&str> = attachment.aliases.iter().map(Text::as_str).collect();
-        let ipv4 = attachment.ipv4.as_ref().map_or("", Text::as_str);
+        let mut addresses = attachment.addresses.iter().map(Text::as_str);
+        let ipv4 = addresses.find(|address| !address.contains(':')).unwrap_or("");
         format!("{} {aliases:?} {ipv4}", attachment.network)
     });
     let mut shown: Vec<String> = shown.collect();

@@ -33,11 +33,10 @@ pub fn dangling(project: &Project) -> Vec<Dangling> {
     };
     for service in project.services.iter().filter(|service| !service.is_off) {
         let name = &service.name;
-        if service.image.is_none() && service.build.is_none() && !service.is_provider {
-            if !service.image_is_uncertain {
-                let message = format!("service `{name}` has neither an `image` nor a `build`");
-                say("services", &name.value, name.span, message);
-            }
+        let lacks_image = service.image.is_none() && !service.image_is_uncertain;
+        if lacks_image && service.build.is_none() && !service.is_provider {
+            let message = format!("service `{name}` has neither an `image` nor a `build`");
+            say("services", &name.value, name.span, message);
         }
         for dependency in &service.depends_on {
             if !services.contains(dependency.service.value.as_str()) {

@@ -46,7 +46,9 @@ pub struct Project {
 impl Project {
     /// Lets go of what is asked of services only until their containers are set up: of thousands that is much.
     pub fn forget(&mut self) {
-        self.kept = std::mem::take(&mut self.services).into_iter().map(Kept::of).collect();
+        // Collected in place they would keep all the room that they had.
+        self.kept.reserve_exact(self.services.len());
+        self.kept.extend(std::mem::take(&mut self.services).into_iter().map(Kept::of));
     }
 
     /// No variable was left out of the value at this place.

@@ -56,7 +56,7 @@ struct Parts<'v> {
 fn plain(value: &str) -> Option<Parts<'_>> {
     let mut parts = value.split(':');
     let (first, second, options, more) = (parts.next()?, parts.next(), parts.next(), parts.next());
-    let may_be_drive = |part: &str| part.len() <= char::MAX.len_utf8();
+    let may_be_drive = |part: &str| part.chars().nth(1).is_none();
     if may_be_drive(first) || second.is_some_and(may_be_drive) || more.is_some() || value.len() > LONGEST {
         return None;
     }

@@ -259,10 +259,17 @@ impl Builder {
         let mut equal: Vec<(usize, usize)> = Vec::new();
         if entries.len() < LARGE {
             let mut keys = [None; LARGE];
+            // One bit for each kind of key that was there; most keys are the first of their kind.
+            let mut seen = 0u64;
             for (number, entry) in entries.iter().enumerate() {
-                keys[number] = document.scalar(entry.key);
-                let first = keys[..number].iter().position(|other| *other == keys[number]);
-                equal.extend(first.filter(|_| keys[number].is_some()).map(|first| (first, number)));
+                let Some(key) = document.scalar(entry.key) else { continue };
+                keys[number] = Some(key);
+                let kind = 1 << (key.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(5).wrapping_add(byte)) % 64);
+                if seen & kind != 0 {
+                    let first = keys[..number].iter().position(|other| *other == Some(key));
+                    equal.extend(first.map(|first| (first, number)));
+                }
+                seen |= kind;
             }
         } else {
             let mut seen: FxHashMap<&str, usize> = FxHashMap::default();
