@@ -107,6 +107,12 @@ impl Text {
         &self.base[self.start as usize..self.end as usize]
     }
 
+    /// The bytes of a range of this text, without the rest.
+    pub fn part(&self, range: Range<usize>) -> &str {
+        let start = self.start as usize;
+        &self.base[start + range.start..start + range.end]
+    }
+
     /// Where a byte range of this text stands on disk.
     pub fn span(&self, range: Range<usize>) -> Span {
         let start = self.start + range.start as u32;

@@ -30,7 +30,7 @@ fn check(site: &Site, findings: &mut Findings) {
             Reuse::Refused { why, place } => {
                 let finding = findings.advice(keepalive.span, "`keepalive` has no effect");
                 finding.label("no connection is used twice");
-                finding.note(place.unwrap_or(hop.place), why.clone());
+                finding.note(place.unwrap_or(hop.place), *why);
             }
             Reuse::Asked => {
                 let Reach::Delivered(id) = end.reach else { continue };

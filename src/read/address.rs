@@ -3,6 +3,9 @@
 //! Variables whose value is not known stand in the text as [`UNKNOWN`].
 
 use std::net::IpAddr;
+use std::ops::Range;
+
+use memchr::memchr;
 
 use crate::site::proxy::Host;
 use crate::source::{Span, Spanned, Text};
@@ -13,8 +16,8 @@ pub const UNKNOWN: char = '\u{FFFC}';
 /// An address, taken apart.
 #[derive(Clone, Debug)]
 pub struct Address {
-    /// In front of `://`, in lower case.
-    pub scheme: Option<Spanned<String>>,
+    /// In front of `://`.
+    pub scheme: Option<Text>,
     pub place: Place,
     /// From the first slash behind the host on; behind the `:` of a socket's path.
     pub uri: Option<Text>,
@@ -45,19 +48,19 @@ pub enum PortText {
 
 /// Takes an address apart. Never fails: what cannot be a host is still one, with its text.
 pub fn parse(text: &Text) -> Address {
-    let (scheme, rest) = match text.as_str().find("://") {
-        Some(at) if is_scheme(&text.as_str()[..at]) => {
-            let scheme = text.slice(0..at).spanned().map(|name| name.to_ascii_lowercase());
-            (Some(scheme), text.slice(at + 3..text.as_str().len()))
-        }
-        _ => (None, text.clone()),
-    };
-    if rest.as_str().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("unix:")) {
-        return unix(scheme, rest.slice(5..rest.as_str().len()));
+    let whole = text.as_str();
+    // No scheme has a colon in it, so the first one tells.
+    let scheme_end = memchr(b':', whole.as_bytes()).filter(|at| whole[*at..].starts_with("://"));
+    let scheme_end = scheme_end.filter(|at| is_scheme(&whole[..*at]));
+    let scheme = scheme_end.map(|at| text.slice(0..at));
+    let start = scheme_end.map_or(0, |at| at + 3);
+    let rest = &whole[start..];
+    if rest.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("unix:")) {
+        return unix(scheme, text.slice(start + 5..whole.len()));
     }
-    let end = rest.as_str().find(['/', '?', '#']).unwrap_or(rest.as_str().len());
-    let uri = (end < rest.as_str().len()).then(|| rest.slice(end..rest.as_str().len()));
-    Address { scheme, place: authority(&rest.slice(0..end)), uri }
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let uri = end.map(|end| text.slice(start + end..whole.len()));
+    Address { scheme, place: authority(text, start..end.map_or(whole.len(), |end| start + end)), uri }
 }
 
 /// `unix://path` is a path, though it looks like a scheme.
@@ -65,38 +68,45 @@ fn is_scheme(text: &str) -> bool {
     !text.eq_ignore_ascii_case("unix") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+')
 }
 
-fn unix(scheme: Option<Spanned<String>>, rest: Text) -> Address {
+fn unix(scheme: Option<Text>, rest: Text) -> Address {
     let (path, uri) = rest.split_once(':').map_or((rest.clone(), None), |(path, uri)| (path, Some(uri)));
-    let place = if path.as_str().contains(UNKNOWN) { Place::Unknown } else { Place::Unix { path } };
+    let place = if is_unknown(path.as_str()) { Place::Unknown } else { Place::Unix { path } };
     Address { scheme, place, uri }
 }
 
-/// `host`, `host:port`, `[v6]:port`.
-pub fn authority(text: &Text) -> Place {
-    let whole = text.as_str();
-    let (host, port) = if let Some(end) = whole.strip_prefix('[').and_then(|rest| rest.find(']')) {
-        let behind = text.slice(end + 2..whole.len());
-        (text.slice(1..end + 1), behind.split_once(':').map(|(_, port)| port))
-    } else {
-        text.split_once(':').map_or((text.clone(), None), |(host, port)| (host, Some(port)))
+/// Some part of it is not visible.
+fn is_unknown(text: &str) -> bool {
+    !text.is_ascii() && text.contains(UNKNOWN)
+}
+
+/// `host`, `host:port`, `[v6]:port` in a range of a text.
+pub fn authority(text: &Text, range: Range<usize>) -> Place {
+    let whole = text.part(range.clone());
+    let (host, behind) = match whole.strip_prefix('[').and_then(|rest| rest.find(']')) {
+        Some(end) => (1..end + 1, end + 2),
+        None => (0..memchr(b':', whole.as_bytes()).unwrap_or(whole.len()), 0),
     };
-    if host.as_str().contains(UNKNOWN) {
+    let name = &whole[host.clone()];
+    if is_unknown(name) {
         return Place::Unknown;
     }
-    if host.as_str().is_empty() {
-        return Place::Nothing(text.whole());
+    if name.is_empty() {
+        return Place::Nothing(text.span(range));
     }
-    let port = port.map(|port| match port.as_str().parse::<u16>() {
-        Ok(number) if number > 0 => PortText::Number(Spanned::new(number, port.whole())),
-        _ if port.as_str().contains(UNKNOWN) => PortText::Unknown,
-        _ => PortText::Wrong(port.clone()),
+    let colon = memchr(b':', &whole.as_bytes()[behind..]).map(|at| behind + at);
+    let port = colon.map(|colon| {
+        let (start, port) = (range.start + colon + 1, &whole[colon + 1..]);
+        match port.parse::<u16>() {
+            Ok(number) if number > 0 => PortText::Number(Spanned::new(number, text.span(start..range.end))),
+            _ if is_unknown(port) => PortText::Unknown,
+            _ => PortText::Wrong(text.slice(start..range.end)),
+        }
     });
-    let name = host.spanned();
-    let host = match name.value.parse::<IpAddr>() {
-        Ok(address) => Host::Address(address),
-        Err(_) => Host::Name(name.value),
-    };
-    Place::Host { host: Spanned::new(host, name.span), port }
+    let looks_like_address = name.starts_with(|first: char| first.is_ascii_digit()) || name.contains(':');
+    let address = if looks_like_address { name.parse::<IpAddr>().ok() } else { None };
+    let place = text.span(range.start + host.start..range.start + host.end);
+    let host = address.map_or_else(|| Host::Name(name.to_owned()), Host::Address);
+    Place::Host { host: Spanned::new(host, place), port }
 }
 
 #[cfg(test)]

@@ -10,16 +10,16 @@ pub mod modules;
 mod pass;
 mod scope;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::read::nginx::answers::{KEEPS_BY_ITSELF, buffers, connections, files, idle, request_header, reuse};
 use crate::read::nginx::duration::seconds;
 use crate::read::nginx::listen::listen;
 pub use crate::read::nginx::load::{Files, Include};
-use crate::read::nginx::load::{Loaded, load};
-use crate::read::nginx::pass::{FAMILIES, Family, server_address, target, variable_in_server};
+use crate::read::nginx::load::{Item, Loaded, load};
+use crate::read::nginx::pass::{Family, family, server_address, target, variable_in_server};
 use crate::read::nginx::scope::{Scope, Tables, evaluate, tables};
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener, Listening, Protocol};
@@ -30,7 +30,7 @@ use crate::site::proxy::{
 };
 use crate::site::trouble::{NotLoaded, NotLoadedWhy, Trouble};
 use crate::source::{Span, Spanned};
-use crate::syntax::nginx::{DirectiveRef, Tree};
+use crate::syntax::nginx::Tree;
 
 /// Blocks nested deeper than this are not read; real ones end at about ten.
 const DEPTH: usize = 64;
@@ -66,7 +66,7 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
     let loaded = load(setup.main.clone(), setup.folder, &setup.files);
     let proxy = ProxyId(site.proxies.len());
     let top = loaded.top();
-    let named = |number| top.iter().find(|item| item.name() == "user").and_then(|item| item.argument(number));
+    let named = |number| top.iter().find(|item| item.name == "user").and_then(|item| item.argument(number));
     site.proxies.push(Proxy {
         product: "nginx".to_owned(),
         machine: setup.machine,
@@ -104,8 +104,8 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
         unread_listen: None,
     };
     walk.first_pass(&top);
-    let root = Scope::of(&top, None);
-    walk.block(&top, &root, Where { layer: LayerName::Http, server: None, route: None, depth: 0 });
+    let root = Scope::of(top, None);
+    walk.block(&root, Where { layer: LayerName::Http, server: None, route: None, depth: 0 });
     let (listeners, unread) = (walk.listeners, walk.unread_listen);
     let trees = loaded.trees.clone();
     let includes = loaded.patterns.clone();
@@ -113,14 +113,14 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
 }
 
 /// A file that nobody loads and that has none of these is a part of another one.
-fn is_main(top: &[DirectiveRef<'_>]) -> bool {
-    top.iter().any(|item| matches!(&*item.name(), "http" | "stream" | "events"))
+fn is_main(top: &[Item<'_>]) -> bool {
+    top.iter().any(|item| matches!(&*item.name, "http" | "stream" | "events"))
 }
 
 /// What is defined once for all servers of `http`, or of `stream`.
 #[derive(Default)]
 struct Layer<'l> {
-    groups: HashMap<String, usize>,
+    groups: FxHashMap<String, usize>,
     tables: Tables<'l>,
 }
 
@@ -153,10 +153,10 @@ struct Walk<'l, 's> {
 
 impl<'l> Walk<'l, '_> {
     /// Groups and tables first: they may be used above the place where they are written.
-    fn first_pass(&mut self, top: &[DirectiveRef<'l>]) {
+    fn first_pass(&mut self, top: &[Item<'l>]) {
         self.define(top, LayerName::Http);
         for item in top.iter().filter(|item| item.is_block()) {
-            let layer = match &*item.name() {
+            let layer = match &*item.name {
                 "http" => LayerName::Http,
                 "stream" => LayerName::Stream,
                 _ => continue,
@@ -172,19 +172,19 @@ impl<'l> Walk<'l, '_> {
         }
     }
 
-    fn define(&mut self, items: &[DirectiveRef<'l>], layer: LayerName) {
+    fn define(&mut self, items: &[Item<'l>], layer: LayerName) {
         let loaded = self.loaded;
         tables(loaded, items, &mut self.layer(layer).tables);
-        for item in items.iter().filter(|item| item.is_block() && item.name() == "upstream") {
+        for item in items.iter().filter(|item| item.is_block() && item.name == "upstream") {
             let Some(name) = item.argument(0) else { continue };
-            let group = self.group(*item, Spanned::new(name.value().into_owned(), name.span()));
+            let group = self.group(item, Spanned::new(name.value().into_owned(), name.span()));
             let number = self.site.groups.len();
             self.site.groups.push(group);
             self.layer(layer).groups.entry(name.value().to_ascii_lowercase()).or_insert(number);
         }
     }
 
-    fn group(&self, block: DirectiveRef<'l>, name: Spanned<String>) -> Group {
+    fn group(&self, block: &Item<'l>, name: Spanned<String>) -> Group {
         let items = self.loaded.items(block.children());
         let mut group = Group {
             proxy: self.proxy,
@@ -197,16 +197,17 @@ impl<'l> Walk<'l, '_> {
         };
         for item in &items {
             let first = item.argument(0);
-            match (&*item.name(), first) {
+            match (&*item.name, first) {
                 ("server", Some(address)) => {
                     let parameter = |name: &str| item.arguments().skip(1).find(|word| word.value() == name);
-                    let to = match address.value().contains('$') {
+                    let has_variable = address.value().contains('$');
+                    let to = match has_variable {
                         true => Err(variable_in_server(&address.text())),
                         false => server_address(&address.text()),
                     };
                     group.servers.push(Server {
                         // A template that nobody is seen to fill in.
-                        unclear: address.value().contains('$') && self.site.proxy(self.proxy).machine.is_none(),
+                        unclear: has_variable && self.site.proxy(self.proxy).machine.is_none(),
                         to,
                         span: item.span(),
                         down: parameter("down").map(|word| word.span()),
@@ -236,59 +237,46 @@ impl<'l> Walk<'l, '_> {
         group
     }
 
-    fn block(&mut self, items: &[DirectiveRef<'l>], scope: &Scope<'l, '_>, at: Where) {
+    fn block(&mut self, scope: &Scope<'l, '_>, at: Where) {
         if at.depth > DEPTH {
             return;
         }
-        for item in items {
+        for item in &scope.items {
             if !item.is_block() {
-                self.pass(*item, scope, at);
+                self.pass(item, scope, at);
                 continue;
             }
-            let mut inner = Where { depth: at.depth + 1, ..at };
-            let children = match &*item.name() {
-                "http" => self.loaded.items(item.children()),
-                "stream" => {
-                    inner.layer = LayerName::Stream;
-                    self.loaded.items(item.children())
-                }
-                "server" => {
-                    let children = self.loaded.items(item.children());
-                    let scope = Scope::of(&children, Some(scope));
-                    inner.server = Some(self.server(*item, &children, at.layer, &scope));
-                    inner.route = self.route(inner.server, RoutePath::All, item.name_span());
-                    children
-                }
-                "location" => {
-                    let children = self.loaded.items(item.children());
-                    inner.route = self.route(at.server, location_path(*item), item.span());
-                    children
-                }
-                "if" | "limit_except" => self.loaded.items(item.children()),
-                _ => continue,
-            };
-            let mut inner_scope = Scope::of(&children, Some(scope));
-            if item.name() == "server" && self.loaded.incomplete.is_none() {
-                let mut passes = Vec::new();
-                self.passes(&children, at.depth, &mut passes);
-                inner_scope.passes = Some(passes);
+            if !matches!(&*item.name, "http" | "stream" | "server" | "location" | "if" | "limit_except") {
+                continue;
             }
-            self.block(&children, &inner_scope, inner);
+            let mut block = Scope::of(self.loaded.items(item.children()), Some(scope));
+            let mut inner = Where { depth: at.depth + 1, ..at };
+            match &*item.name {
+                "stream" => inner.layer = LayerName::Stream,
+                "server" => {
+                    block.passes = self.passes(item);
+                    inner.server = Some(self.server(item, at.layer, &block));
+                    inner.route = self.route(inner.server, RoutePath::All, item.name_span());
+                }
+                "location" => inner.route = self.route(at.server, location_path(item), item.span()),
+                _ => {}
+            }
+            self.block(&block, inner);
         }
     }
 
-    /// The names of what passes requests on in these statements and the blocks among them.
-    fn passes(&self, items: &[DirectiveRef<'l>], depth: usize, found: &mut Vec<Cow<'l, str>>) {
-        for item in items {
-            if item.is_block() && depth < DEPTH {
-                self.passes(&self.loaded.items(item.children()), depth + 1, found);
-                continue;
-            }
-            let name = item.name();
-            if FAMILIES.iter().any(|family| family.directive == name) && !found.contains(&name) {
-                found.push(name);
-            }
+    /// The families of what passes requests on anywhere in a block, by their prefixes.
+    fn passes(&self, block: &Item<'l>) -> Option<Vec<&'static str>> {
+        if self.loaded.incomplete.is_some() {
+            return None;
         }
+        let mut found = Vec::new();
+        self.loaded.each_inside(**block, &mut |name| {
+            if let Some(family) = family(name).filter(|family| !found.contains(&family.prefix)) {
+                found.push(family.prefix);
+            }
+        });
+        Some(found)
     }
 
     fn route(&mut self, server: Option<usize>, path: RoutePath, place: Span) -> Option<usize> {
@@ -296,18 +284,13 @@ impl<'l> Walk<'l, '_> {
         Some(self.site.routes.len() - 1)
     }
 
-    fn server(
-        &mut self,
-        block: DirectiveRef<'l>,
-        items: &[DirectiveRef<'l>],
-        layer: LayerName,
-        scope: &Scope<'l, '_>,
-    ) -> usize {
-        let simple = |name: &'static str| items.iter().filter(move |item| !item.is_block() && item.name() == name);
+    fn server(&mut self, block: &Item<'l>, layer: LayerName, scope: &Scope<'l, '_>) -> usize {
+        let items = &scope.items;
+        let simple = |name: &'static str| items.iter().filter(move |item| item.name == name && !item.is_block());
         let ssl_on = simple("ssl").any(|item| item.argument(0).is_some_and(|word| word.value() == "on"));
         let mut listens: Vec<Listen> = Vec::new();
         for item in simple("listen") {
-            let found = listen(*item, ssl_on);
+            let found = listen(**item, ssl_on);
             if found.is_empty() {
                 self.unread_listen.get_or_insert_with(|| "a `listen` line cannot be read".to_owned());
             }
@@ -364,11 +347,11 @@ impl<'l> Walk<'l, '_> {
         self.site.servers.len() - 1
     }
 
-    fn pass(&mut self, item: DirectiveRef<'l>, scope: &Scope<'l, '_>, at: Where) {
-        let name = item.name();
-        let Some(family) = FAMILIES.iter().find(|family| family.directive == name) else { return };
+    fn pass(&mut self, item: &Item<'l>, scope: &Scope<'l, '_>, at: Where) {
+        let Some(family) = family(&item.name) else { return };
         let Some(word) = item.argument(0) else { return };
-        if word.value() == "off" {
+        let written = word.value();
+        if written == "off" {
             return;
         }
         let stream = at.layer == LayerName::Stream;
@@ -379,40 +362,32 @@ impl<'l> Walk<'l, '_> {
             LayerName::Stream => &self.stream,
         };
         let values = evaluate(word, scope, &layer.tables);
-        let resolution = if values.has_variable {
-            Resolution::AtRunTime { resolvers: resolvers(scope) }
-        } else {
-            Resolution::AtStart
-        };
-        let template = Hop {
+        let hop = |to, protocol, uri| Hop {
             proxy: self.proxy,
             route: at.route,
             place: word.span(),
             statement: item.span(),
-            written: word.value().into_owned(),
-            protocol: Spanned::new(family.protocol, word.span()),
-            to: To::Unknown(String::new()),
-            resolution,
-            uri: None,
+            written: written.clone().into_owned(),
+            protocol,
+            to,
+            resolution: match values.has_variable {
+                true => Resolution::AtRunTime { resolvers: resolvers(scope) },
+                false => Resolution::AtStart,
+            },
+            uri,
             waits: around.waits(),
-            settings,
+            settings: settings.clone(),
         };
         if values.from_template {
             let to = To::Unknown("a variable of a template decides the target".to_owned());
-            self.site.hops.push(Hop { to, ..template });
+            self.site.hops.push(hop(to, Spanned::new(family.protocol, word.span()), None));
             return;
         }
-        let mut hops = Vec::new();
-        for value in &values.texts {
+        self.site.hops.extend(values.texts.iter().map(|value| {
             let found = target(value, family, stream, values.has_variable, &layer.groups);
-            hops.push(Hop {
-                to: found.to,
-                uri: found.uri,
-                protocol: Spanned::new(around.spoken(found.protocol), found.protocol_place.unwrap_or(word.span())),
-                ..template.clone()
-            });
-        }
-        self.site.hops.extend(hops);
+            let place = found.protocol_place.unwrap_or(word.span());
+            hop(found.to, Spanned::new(around.spoken(found.protocol), place), found.uri)
+        }));
     }
 
     /// Those of the hop before when they are the same.
@@ -434,7 +409,7 @@ impl<'l> Walk<'l, '_> {
     }
 }
 
-fn location_path(item: DirectiveRef<'_>) -> RoutePath {
+fn location_path(item: &Item<'_>) -> RoutePath {
     let first = item.argument(0).map(|word| word.value().into_owned()).unwrap_or_default();
     let second = item.argument(1).map(|word| word.value().into_owned());
     match (first.as_str(), second) {
@@ -461,7 +436,6 @@ fn resolvers(scope: &Scope<'_, '_>) -> Vec<Spanned<String>> {
 fn has_fallback(scope: &Scope<'_, '_>) -> bool {
     scope
         .find_all("error_page")
-        .iter()
         .any(|item| item.arguments().any(|word| matches!(&*word.value(), "502" | "504")) && item.argument_count() > 1)
 }
 
@@ -502,7 +476,7 @@ impl Around<'_, '_, '_> {
     }
 
     fn keeps_host(&self) -> bool {
-        self.scope.find_all("proxy_set_header").iter().any(|item| {
+        self.scope.find_all("proxy_set_header").any(|item| {
             let mut words = item.arguments();
             let header = words.next().is_some_and(|word| word.value().eq_ignore_ascii_case("host"));
             header && words.next().is_some_and(|word| matches!(&*word.value(), "$host" | "$http_host" | "$server_name"))
@@ -541,7 +515,7 @@ impl Around<'_, '_, '_> {
         let setting = |rest| self.scope.find_setting(self.setting(rest))?.argument(0);
         let switch = |rest| setting(rest).map(|word| Spanned::new(word.value() == "on", word.span()));
         let text = |rest| setting(rest).map(|word| Spanned::new(word.value().into_owned(), word.span()));
-        let host = self.scope.find_all("proxy_set_header").into_iter().find_map(|item| {
+        let host = self.scope.find_all("proxy_set_header").find_map(|item| {
             let mut words = item.arguments();
             words.next().filter(|word| word.value().eq_ignore_ascii_case("host"))?;
             words.next().filter(|word| !word.value().contains('$'))

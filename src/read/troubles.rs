@@ -138,6 +138,10 @@ pub fn not_loaded(
                 continue;
             }
             for name in files.list(folder).names {
+                // Most are loaded, and a name may say that it is put aside.
+                if glob::matches(pattern, &name) || is_put_aside(&name) {
+                    continue;
+                }
                 let path = join(folder, &name);
                 let Found::File(text) = files.find(&path) else { continue };
                 let Some(file) = text.file() else { continue };
@@ -145,11 +149,7 @@ pub fn not_loaded(
                 let Some(origin) = files.origin(&path).or(files.root.is_some().then_some(include.place)) else {
                     continue;
                 };
-                if loaded.contains(&file) || trees.is_used(file) || glob::matches(pattern, &name) {
-                    continue;
-                }
-                // A name that says that it is put aside.
-                if is_put_aside(&name) {
+                if loaded.contains(&file) || trees.is_used(file) {
                     continue;
                 }
                 let tree = trees.peek(&text);

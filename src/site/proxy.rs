@@ -322,7 +322,7 @@ pub enum Reuse {
     /// Its requests leave the connection open.
     Asked,
     /// Its requests ask to close it, for this reason; where it is written, if it is.
-    Refused { why: String, place: Option<Span> },
+    Refused { why: &'static str, place: Option<Span> },
 }
 
 /// What an answer is taken into.

@@ -37,7 +37,7 @@ struct Word {
     marked_end: u32,
 }
 
-/// Neither a quote nor a backslash stands in the word, so what is written is what nginx sees.
+/// Neither a backslash nor a quote at its start stands in the word, so what is written is what nginx sees.
 const PLAIN: u32 = 1 << 31;
 
 /// The words of a directive end where those of the next one begin.
@@ -77,6 +77,11 @@ impl Tree {
         Directives { tree: self, next: 0, end: self.directives.len() as u32 }
     }
 
+    /// Every directive, at any depth, in the order of the text.
+    pub fn all(&self) -> impl Iterator<Item = DirectiveRef<'_>> {
+        (0..self.directives.len() as u32).map(|index| DirectiveRef { tree: self, index })
+    }
+
     /// What nginx would refuse, or surely takes for something else than what was meant; in the order of the text.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -88,9 +93,17 @@ impl Tree {
 }
 
 impl Word {
-    fn new(range: Range<usize>, source: &str) -> Word {
-        let is_plain = !source.as_bytes()[range.clone()].iter().any(|byte| matches!(byte, b'"' | b'\'' | b'\\'));
-        Word { start: range.start as u32, marked_end: range.end as u32 | if is_plain { PLAIN } else { 0 } }
+    fn plain(range: Range<usize>) -> Word {
+        Word { start: range.start as u32, marked_end: range.end as u32 | PLAIN }
+    }
+
+    /// One that may have quotes or escapes.
+    fn written(range: Range<usize>) -> Word {
+        Word { start: range.start as u32, marked_end: range.end as u32 }
+    }
+
+    fn is_plain(self) -> bool {
+        self.marked_end & PLAIN != 0
     }
 
     fn range(self) -> Range<usize> {
@@ -178,6 +191,11 @@ impl<'t> DirectiveRef<'t> {
         Directives { tree: self.tree, next: self.index + 1, end: self.entry().next }
     }
 
+    /// Every directive in its block, at any depth, in the order of the text.
+    pub fn inside(self) -> impl Iterator<Item = DirectiveRef<'t>> {
+        (self.index + 1..self.entry().next).map(move |index| DirectiveRef { tree: self.tree, index })
+    }
+
     /// What stands between the braces of a Lua block.
     pub fn lua(self) -> Option<Span> {
         let entry = self.entry();
@@ -224,8 +242,9 @@ pub struct WordRef<'t> {
 impl<'t> WordRef<'t> {
     /// What nginx sees: without the quotes around it, and with its escapes replaced.
     pub fn value(self) -> Cow<'t, str> {
-        let written = self.written();
-        if self.tree.words[self.index as usize].marked_end & PLAIN != 0 {
+        let word = self.tree.words[self.index as usize];
+        let written = self.tree.text.part(word.range());
+        if word.is_plain() {
             return Cow::Borrowed(written);
         }
         unescape(&written[inside_quotes(written)])
@@ -238,8 +257,12 @@ impl<'t> WordRef<'t> {
 
     /// The value as a text of which every part knows where it stands.
     pub fn text(self) -> Text {
+        let word = self.tree.words[self.index as usize];
+        if word.is_plain() {
+            return self.tree.text.slice(word.range());
+        }
         let inside = self.inside();
-        let source = &self.tree.text.as_str()[inside.clone()];
+        let source = self.tree.text.part(inside.clone());
         if memchr(b'\\', source.as_bytes()).is_none() {
             return self.tree.text.slice(inside);
         }
@@ -264,7 +287,7 @@ impl<'t> WordRef<'t> {
     }
 
     fn written(self) -> &'t str {
-        &self.tree.text.as_str()[self.range()]
+        self.tree.text.part(self.range())
     }
 
     fn inside(self) -> Range<usize> {

@@ -1,6 +1,7 @@
 //! What nginx takes answers into, and whether it lets a connection serve more than one request.
 
 use crate::read::nginx::duration::seconds;
+use crate::read::nginx::load::Item;
 use crate::read::nginx::scope::Scope;
 use crate::site::proxy::{Buffers, Reuse, Setting, Wait};
 use crate::source::Spanned;
@@ -16,15 +17,18 @@ const PAGES: [u64; 2] = [4096, 8192];
 /// Families whose answers are buffered the same way.
 const BUFFERED: &[&str] = &["proxy_", "fastcgi_", "uwsgi_", "scgi_"];
 
+/// What is left of the settings' names.
+const BUFFERS: [&str; 2] = ["buffer_size", "buffers"];
+
 /// Whether the requests of a `proxy_pass` leave the connection open. `version` is that of nginx where it is known.
 pub fn reuse(scope: &Scope<'_, '_>, prefix: &str, version: Option<(u32, u32, u32)>) -> Reuse {
     if prefix != "proxy_" {
         return Reuse::Unknown;
     }
     let by_itself = version.map(|version| version >= KEEPS_BY_ITSELF);
-    let closes = |why: &str, place| Reuse::Refused { why: why.to_owned(), place };
+    let closes = |why, place| Reuse::Refused { why, place };
     let http_version = scope.find("proxy_http_version").and_then(|item| item.argument(0));
-    let connection = scope.find_all("proxy_set_header").into_iter().find_map(|item| {
+    let connection = scope.find_all("proxy_set_header").find_map(|item| {
         let mut words = item.arguments();
         words.next().filter(|word| word.value().eq_ignore_ascii_case("connection"))?;
         words.next()
@@ -80,28 +84,26 @@ pub fn buffers(scope: &Scope<'_, '_>, prefix: &'static str, stream: bool) -> Buf
 /// Buffers of another family, beside the pass or in a block around it up to its `server`, where nothing else has a use for
 /// them.
 fn misplaced(scope: &Scope<'_, '_>, prefix: &'static str) -> Vec<(Spanned<String>, Setting)> {
-    let of_others = |name: &str, rest: &str| {
-        // Hardly any name ends so, and each pass looks at all of them.
-        if !name.ends_with(rest) {
-            return None;
-        }
-        BUFFERED.iter().find(|other| **other != prefix && name.strip_prefix(**other) == Some(rest)).copied()
-    };
+    let others = BUFFERED.iter().filter(|other| **other != prefix);
+    let settings = others.clone().flat_map(|family| BUFFERS.map(|rest| Setting { family, rest }));
+    if scope.lacks(settings) {
+        return Vec::new();
+    }
+    let of_others = |name: &str, rest: &str| others.clone().find(|other| name.strip_prefix(**other) == Some(rest));
     let mut blocks: Vec<&Scope<'_, '_>> = vec![scope];
     let around: Vec<&Scope<'_, '_>> = scope.chain().skip(1).collect();
     let server = around.iter().position(|block| block.passes.is_some());
     blocks.extend(server.iter().flat_map(|at| &around[..=*at]).copied());
     let passes = scope.chain().find_map(|block| block.passes.as_deref()).unwrap_or_default();
-    let has_a_use = |family: &str| passes.iter().any(|pass| pass.strip_prefix(family) == Some("pass"));
-    for rest in ["buffer_size", "buffers"] {
+    for rest in BUFFERS {
         let mut found = Vec::new();
         for (number, block) in blocks.iter().enumerate() {
-            for (name, item) in &block.simple {
-                if let Some(family) = of_others(name, rest)
-                    && !(number > 0 && has_a_use(family))
+            for item in block.simple() {
+                if let Some(family) = of_others(&item.name, rest)
+                    && !(number > 0 && passes.contains(family))
                 {
                     let setting = Setting { family: prefix, rest };
-                    found.push((Spanned::new(name.to_string(), item.name_span()), setting));
+                    found.push((Spanned::new(item.name.to_string(), item.name_span()), setting));
                 }
             }
         }
@@ -149,15 +151,15 @@ fn refused(
 }
 
 /// `worker_connections`, when it is written.
-pub fn connections(top: &[DirectiveRef<'_>]) -> Option<Spanned<u64>> {
-    let events = top.iter().find(|item| item.is_block() && item.name() == "events")?;
+pub fn connections(top: &[Item<'_>]) -> Option<Spanned<u64>> {
+    let events = top.iter().find(|item| item.is_block() && item.name == "events")?;
     events.children().find(|item| item.name() == "worker_connections").as_ref().and_then(number)
 }
 
 /// `worker_rlimit_nofile`: above it no worker opens a file or connection; nginx warns when there may be more of these, and
 /// starts (nginx.org/en/docs/ngx_core_module.html).
-pub fn files(top: &[DirectiveRef<'_>]) -> Option<Spanned<u64>> {
-    top.iter().find(|item| item.name() == "worker_rlimit_nofile").and_then(number)
+pub fn files(top: &[Item<'_>]) -> Option<Spanned<u64>> {
+    top.iter().find(|item| item.name == "worker_rlimit_nofile").and_then(|item| number(item))
 }
 
 fn number(item: &DirectiveRef<'_>) -> Option<Spanned<u64>> {

@@ -42,7 +42,7 @@ pub fn listen(item: DirectiveRef<'_>, ssl_on: bool) -> Vec<Listen> {
         let bind = bind_of(host.trim_matches(['[', ']']));
         return ports(range).map(|port| of(Endpoint::Tcp { bind, port })).collect();
     }
-    let Place::Host { host, port } = authority(&text) else { return Vec::new() };
+    let Place::Host { host, port } = authority(&text, 0..value.len()) else { return Vec::new() };
     let port = match port {
         // `listen localhost;` means port 80.
         None => 80,

@@ -1,7 +1,11 @@
 //! Every file that an nginx config pulls in, parsed once, and which include line pulls in which.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Deref;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::read::glob;
 use crate::read::surroundings::{Found, Listing};
@@ -36,7 +40,7 @@ pub struct Include {
 pub struct Loaded {
     pub trees: Vec<Arc<Tree>>,
     /// The trees that an include pattern pulls in, in their order.
-    includes: HashMap<String, Vec<usize>>,
+    includes: FxHashMap<String, Vec<usize>>,
     /// Every include line, with its full path.
     pub patterns: Vec<Include>,
     /// Folders that an include takes, which nginx cannot read as files: the include line and the path.
@@ -51,21 +55,22 @@ pub struct Loaded {
 pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
     let mut loaded = Loaded {
         trees: vec![main],
-        includes: HashMap::new(),
+        includes: FxHashMap::default(),
         patterns: Vec::new(),
         folders: Vec::new(),
         missing: Vec::new(),
         incomplete: None,
     };
-    let mut paths: HashMap<String, usize> = HashMap::new();
-    let mut next = 0;
-    while next < loaded.trees.len() {
-        let tree = loaded.trees[next].clone();
-        next += 1;
-        for include in includes(&tree) {
+    let mut paths: FxHashMap<String, usize> = FxHashMap::default();
+    // The trees that each tree pulls in.
+    let mut edges: Vec<Vec<usize>> = Vec::new();
+    while let Some(tree) = loaded.trees.get(edges.len()).cloned() {
+        let mut pulled = Vec::new();
+        for include in tree.all().filter(|item| !item.is_block() && item.name() == "include") {
             let Some(word) = include.argument(0) else { continue };
             let pattern = word.value().into_owned();
-            if loaded.includes.contains_key(&pattern) {
+            if let Some(known) = loaded.includes.get(&pattern) {
+                pulled.extend(known);
                 continue;
             }
             let full = if pattern.starts_with('/') { pattern.clone() } else { format!("{folder}/{pattern}") };
@@ -79,15 +84,17 @@ pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
                 });
                 numbers.push(number);
             }
+            pulled.extend(&numbers);
             loaded.includes.insert(pattern, numbers);
         }
+        edges.push(pulled);
     }
-    untangle(&mut loaded);
+    untangle(&mut loaded, &edges);
     loaded
 }
 
 /// Takes out the includes that would never end, or that would make a config of gigabytes out of a few lines.
-fn untangle(loaded: &mut Loaded) {
+fn untangle(loaded: &mut Loaded, edges: &[Vec<usize>]) {
     #[derive(Clone, Copy, PartialEq)]
     enum Seen {
         Not,
@@ -95,11 +102,6 @@ fn untangle(loaded: &mut Loaded) {
         /// With everything that it pulls in, so many bytes.
         Size(usize),
     }
-    let pulled = |tree: &Arc<Tree>| -> Vec<usize> {
-        let words = includes(tree).into_iter().filter_map(|include| include.argument(0));
-        words.flat_map(|word| loaded.includes.get(&*word.value()).into_iter().flatten().copied()).collect()
-    };
-    let edges: Vec<Vec<usize>> = loaded.trees.iter().map(pulled).collect();
     let mut seen = vec![Seen::Not; edges.len()];
     let mut circular = HashSet::new();
     let mut open = vec![(0, 0)];
@@ -167,49 +169,71 @@ fn resolve(path: &str, place: Span, loaded: &mut Loaded, files: &Files<'_>) -> V
     texts
 }
 
-/// Every include of a tree, at any depth, in the order of the text.
-fn includes(tree: &Tree) -> Vec<DirectiveRef<'_>> {
-    let mut found = Vec::new();
-    let mut open: Vec<Directives<'_>> = vec![tree.root()];
-    while let Some(directives) = open.last_mut() {
-        let Some(directive) = directives.next() else {
-            open.pop();
-            continue;
-        };
-        if directive.is_block() {
-            open.push(directive.children());
-        } else if directive.name() == "include" {
-            found.push(directive);
-        }
+/// A statement where nginx sees it, with its name, which many ask for.
+pub struct Item<'l> {
+    pub name: Cow<'l, str>,
+    directive: DirectiveRef<'l>,
+}
+
+impl<'l> Deref for Item<'l> {
+    type Target = DirectiveRef<'l>;
+
+    fn deref(&self) -> &DirectiveRef<'l> {
+        &self.directive
     }
-    found
 }
 
 impl Loaded {
     /// The statements of a block with the included ones in their places.
-    pub fn items<'l>(&'l self, directives: Directives<'l>) -> Vec<DirectiveRef<'l>> {
-        let mut items = Vec::new();
+    pub fn items<'l>(&'l self, directives: Directives<'l>) -> Vec<Item<'l>> {
+        let mut items = Vec::with_capacity(directives.count());
         self.collect(directives, DEPTH, &mut items);
         items
     }
 
-    pub fn top(&self) -> Vec<DirectiveRef<'_>> {
+    pub fn top(&self) -> Vec<Item<'_>> {
         self.items(self.trees[0].root())
     }
 
-    fn collect<'l>(&'l self, directives: Directives<'l>, depth: usize, items: &mut Vec<DirectiveRef<'l>>) {
+    fn collect<'l>(&'l self, directives: Directives<'l>, depth: usize, items: &mut Vec<Item<'l>>) {
         for directive in directives {
-            if directive.name() != "include" || directive.is_block() {
-                items.push(directive);
+            let name = directive.name();
+            if name != "include" || directive.is_block() {
+                items.push(Item { name, directive });
                 continue;
             }
-            let Some(word) = directive.argument(0) else { continue };
-            if depth == 0 {
-                continue;
-            }
-            for number in self.includes.get(&*word.value()).into_iter().flatten() {
-                self.collect(self.trees[*number].root(), depth - 1, items);
+            for tree in self.included(directive).filter(|_| depth > 0) {
+                self.collect(tree.root(), depth - 1, items);
             }
         }
+    }
+
+    /// Hands on every statement in a block, at any depth, with the included ones.
+    pub fn each_inside<'l>(&'l self, block: DirectiveRef<'l>, take: &mut dyn FnMut(&str)) {
+        self.each_name(block.inside(), DEPTH, take);
+    }
+
+    fn each_name<'l>(
+        &'l self,
+        directives: impl Iterator<Item = DirectiveRef<'l>>,
+        depth: usize,
+        take: &mut dyn FnMut(&str),
+    ) {
+        for directive in directives.filter(|directive| !directive.is_block()) {
+            let name = directive.name();
+            if name != "include" {
+                take(&name);
+                continue;
+            }
+            for tree in self.included(directive).filter(|_| depth > 0) {
+                self.each_name(tree.all(), depth - 1, take);
+            }
+        }
+    }
+
+    /// The trees that an include line pulls in.
+    fn included(&self, include: DirectiveRef<'_>) -> impl Iterator<Item = &Tree> {
+        let numbers = include.argument(0).and_then(|word| self.includes.get(&*word.value()));
+        numbers.into_iter().flatten().map(|number| &*self.trees[*number])
     }
 }

@@ -1,6 +1,6 @@
 //! Where a `*_pass` line and a `server` line of an upstream lead.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::read::address::{Address, Place, PortText, parse};
 use crate::site::listener::Protocol;
@@ -19,7 +19,7 @@ pub struct Family {
     needs_scheme: bool,
 }
 
-pub const FAMILIES: &[Family] = &[
+const FAMILIES: &[Family] = &[
     Family {
         directive: "proxy_pass",
         prefix: "proxy_",
@@ -58,6 +58,13 @@ pub const FAMILIES: &[Family] = &[
     },
 ];
 
+/// The family of a statement that passes requests on.
+pub fn family(directive: &str) -> Option<&'static Family> {
+    // Hardly any name ends so, and each statement is looked at.
+    let passes = directive.ends_with("_pass");
+    FAMILIES.iter().filter(|_| passes).find(|family| family.directive == directive)
+}
+
 /// Bytes.
 const LONGEST_PATH: usize = 107;
 
@@ -75,14 +82,14 @@ pub fn target(
     family: &'static Family,
     stream: bool,
     computed: bool,
-    groups: &HashMap<String, usize>,
+    groups: &FxHashMap<String, usize>,
 ) -> Found {
     let mut address = parse(value);
-    let meant =
-        address.scheme.as_ref().and_then(|scheme| family.schemes.iter().find(|(name, _)| *name == scheme.value));
+    let means = |scheme: &Text| family.schemes.iter().find(|(name, _)| scheme.as_str().eq_ignore_ascii_case(name));
+    let meant = address.scheme.as_ref().and_then(means);
     let own = if stream { Protocol::Tcp } else { family.protocol };
     let protocol = meant.map_or(own, |(_, protocol)| *protocol);
-    let protocol_place = address.scheme.as_ref().map(|scheme| scheme.span);
+    let protocol_place = address.scheme.as_ref().map(Text::whole);
     let found = |to: To, uri: Option<String>| Found { to, protocol, protocol_place, uri };
     if let Some(scheme) = &address.scheme {
         if stream || family.schemes.is_empty() {
@@ -102,7 +109,7 @@ pub fn target(
     if !takes_uri && let Some(uri) = address.uri.take() {
         return found(To::Malformed(needless_uri(&uri, &address, value, family.directive)), None);
     }
-    let uri = address.uri.as_ref().map(Text::to_string);
+    let uri = address.uri.as_ref().map(|uri| uri.as_str().to_owned());
     let default_port = if protocol == Protocol::Https || protocol == Protocol::Http2Tls { 443 } else { 80 };
     match address.place {
         Place::Unknown => {
@@ -124,10 +131,10 @@ pub fn target(
         },
         Place::Host { host, port } => {
             if let Host::Name(name) = &host.value
-                && let Some(group) = groups.get(&name.to_ascii_lowercase())
+                && let Some(group) = group_of(name, groups)
             {
                 match &port {
-                    None => return found(To::Group(*group), uri),
+                    None => return found(To::Group(group), uri),
                     Some(PortText::Number(port)) if !computed => {
                         let whole = host.span.to(port.span);
                         let malformed = Malformed {
@@ -160,11 +167,19 @@ pub fn target(
     }
 }
 
+/// The number of the group with this name, in whatever case it is written.
+fn group_of(name: &str, groups: &FxHashMap<String, usize>) -> Option<usize> {
+    let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let number = if is_lower { groups.get(name) } else { groups.get(&name.to_ascii_lowercase()) };
+    number.copied()
+}
+
 /// The address of a `server` line in an upstream: no scheme, no URI.
 pub fn server_address(value: &Text) -> Result<Target, Malformed> {
     let address = parse(value);
     if let Some(scheme) = &address.scheme {
-        let bare = value.slice((scheme.value.len() + 3).min(value.as_str().len())..value.as_str().len());
+        let bare = value.slice((scheme.as_str().len() + 3).min(value.as_str().len())..value.as_str().len());
+        let scheme = scheme.as_str().to_ascii_lowercase();
         return Err(Malformed {
             span: value.whole(),
             message: format!("a server of an upstream is an address, so `{scheme}://` makes `{value}` a wrong host"),
@@ -283,18 +298,23 @@ fn missing_scheme(value: &Text, address: &Address, computed: bool) -> Malformed 
     }
 }
 
-fn wrong_scheme(scheme: &Spanned<String>, family: &Family) -> Malformed {
+fn wrong_scheme(scheme: &Text, family: &Family) -> Malformed {
     let known: Vec<String> = family.schemes.iter().map(|(name, _)| format!("`{name}://`")).collect();
     Malformed {
-        span: scheme.span,
-        message: format!("`{}` does not know the scheme `{scheme}://`", family.directive),
+        span: scheme.whole(),
+        message: format!(
+            "`{}` does not know the scheme `{}://`",
+            family.directive,
+            scheme.as_str().to_ascii_lowercase()
+        ),
         help: Some(format!("it takes {}", known.join(" and "))),
         instead: None,
         fatal: true,
     }
 }
 
-fn needless_scheme(scheme: &Spanned<String>, family: &Family, value: &Text) -> Malformed {
+fn needless_scheme(scheme: &Text, family: &Family, value: &Text) -> Malformed {
+    let scheme = scheme.as_str().to_ascii_lowercase();
     let bare = value.as_str().split_once("://").map_or("", |(_, rest)| rest);
     Malformed {
         span: value.whole(),

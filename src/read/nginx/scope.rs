@@ -1,10 +1,9 @@
 //! Blocks inside blocks: which setting holds, and which values a variable may have.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::read::address::UNKNOWN;
-use crate::read::nginx::load::Loaded;
+use crate::read::nginx::load::{Item, Loaded};
 use crate::site::proxy::Setting;
 use crate::source::{Text, TextBuilder};
 use crate::syntax::nginx::{DirectiveRef, WordRef};
@@ -12,61 +11,105 @@ use crate::syntax::nginx::{DirectiveRef, WordRef};
 /// More values than this are not told apart.
 const VALUES: usize = 24;
 
-/// The simple statements of one block, and the block around it.
+/// The statements of one block, and the block around it.
 pub struct Scope<'l, 'p> {
     pub parent: Option<&'p Scope<'l, 'p>>,
-    /// With their names: each pass asks for some twenty settings.
-    pub simple: Vec<(Cow<'l, str>, DirectiveRef<'l>)>,
-    /// `if` blocks right below: what is set there holds sometimes.
-    pub branches: Vec<DirectiveRef<'l>>,
-    /// For a `server`: the statements anywhere in it that pass requests on, by their names; `None`: not a `server`, or not
-    /// all of it was seen.
-    pub passes: Option<Vec<Cow<'l, str>>>,
+    pub items: Vec<Item<'l>>,
+    /// The marks of their names.
+    here: Marks,
+    /// The same with the blocks around it. Each pass asks for some twenty settings, of which most are nowhere.
+    anywhere: Marks,
+    /// For a `server`: the families of the statements anywhere in it that pass requests on, by their prefixes; `None`: not
+    /// a `server`, or not all of it was seen.
+    pub passes: Option<Vec<&'static str>>,
 }
 
 impl<'l, 'p> Scope<'l, 'p> {
-    pub fn of(items: &[DirectiveRef<'l>], parent: Option<&'p Scope<'l, 'p>>) -> Scope<'l, 'p> {
-        let simple = items.iter().filter(|item| !item.is_block() || item.lua().is_some());
-        let simple = simple.map(|item| (item.name(), *item)).collect();
-        let branches = items.iter().filter(|item| item.is_block() && item.name() == "if").copied().collect();
-        Scope { parent, simple, branches, passes: None }
+    pub fn of(items: Vec<Item<'l>>, parent: Option<&'p Scope<'l, 'p>>) -> Scope<'l, 'p> {
+        let here = items.iter().map(|item| Marks::of(&item.name, "")).fold(Marks(0), Marks::and);
+        let anywhere = parent.map_or(here, |parent| here.and(parent.anywhere));
+        Scope { parent, items, here, anywhere, passes: None }
     }
 
     pub fn chain(&self) -> impl Iterator<Item = &Scope<'l, 'p>> {
         std::iter::successors(Some(self), |scope| scope.parent)
     }
 
+    /// The statements that are no blocks of others, with their names.
+    pub fn simple(&self) -> impl DoubleEndedIterator<Item = &Item<'l>> {
+        self.items.iter().filter(|item| is_simple(item))
+    }
+
+    /// `if` blocks right below: what is set there holds sometimes.
+    fn branches(&self) -> impl Iterator<Item = &Item<'l>> {
+        self.items.iter().filter(|item| item.is_block() && item.name == "if")
+    }
+
     /// The setting of the nearest block that has one.
     pub fn find(&self, name: &str) -> Option<DirectiveRef<'l>> {
-        self.chain().find_map(|scope| scope.simple.iter().rev().find(|(own, _)| own == name).map(|(_, item)| *item))
+        self.nearest(Marks::of(name, ""), |own| own == name)
     }
 
     /// The same for a setting that several families have.
     pub fn find_setting(&self, setting: Setting) -> Option<DirectiveRef<'l>> {
-        let length = setting.family.len() + setting.rest.len();
-        let is_it = |name: &str| name.len() == length && name.strip_prefix(setting.family) == Some(setting.rest);
-        self.chain().find_map(|scope| scope.simple.iter().rev().find(|(own, _)| is_it(own)).map(|(_, item)| *item))
+        let Setting { family, rest } = setting;
+        self.nearest(Marks::of(family, rest), |own| own.strip_prefix(family) == Some(rest))
+    }
+
+    fn nearest(&self, marks: Marks, is_it: impl Fn(&str) -> bool) -> Option<DirectiveRef<'l>> {
+        let mut blocks = self.chain().take_while(|scope| scope.anywhere.has(marks));
+        blocks.find_map(|scope| {
+            let items = if scope.here.has(marks) { &scope.items[..] } else { &[] };
+            items.iter().rev().find(|item| is_it(&item.name) && is_simple(item)).map(|item| **item)
+        })
     }
 
     /// Every setting of the nearest block that has one: lists are not continued from block to block.
-    pub fn find_all(&self, name: &str) -> Vec<DirectiveRef<'l>> {
-        for scope in self.chain() {
-            let own: Vec<_> = scope.simple.iter().filter(|(own, _)| own == name).map(|(_, item)| *item).collect();
-            if !own.is_empty() {
-                return own;
-            }
-        }
-        Vec::new()
+    pub fn find_all(&self, name: &'static str) -> impl Iterator<Item = DirectiveRef<'l>> {
+        let marks = Marks::of(name, "");
+        let is_it = move |item: &&Item<'l>| item.name == name && is_simple(item);
+        let mut blocks = self.chain().take_while(|scope| scope.anywhere.has(marks));
+        let nearest = blocks.find(|scope| scope.here.has(marks) && scope.items.iter().any(|item| is_it(&item)));
+        nearest.into_iter().flat_map(move |scope| scope.items.iter().filter(is_it)).map(|item| **item)
+    }
+
+    /// None of these settings stands here or around.
+    pub fn lacks(&self, settings: impl IntoIterator<Item = Setting>) -> bool {
+        !settings.into_iter().any(|setting| self.anywhere.has(Marks::of(setting.family, setting.rest)))
+    }
+}
+
+fn is_simple(item: &Item<'_>) -> bool {
+    !item.is_block() || item.lua().is_some()
+}
+
+/// A set of names, of which it is quickly told that one is not among them: a bit for what a name looks like.
+#[derive(Clone, Copy)]
+struct Marks(u64);
+
+impl Marks {
+    /// The mark of a name in two parts.
+    fn of(start: &str, rest: &str) -> Marks {
+        let last = rest.as_bytes().last().or(start.as_bytes().last()).copied().unwrap_or_default();
+        Marks(1 << (((start.len() + rest.len()) * 3 + usize::from(last)) % 64))
+    }
+
+    fn and(self, other: Marks) -> Marks {
+        Marks(self.0 | other.0)
+    }
+
+    fn has(self, mark: Marks) -> bool {
+        self.0 & mark.0 != 0
     }
 }
 
 /// Variables that are made for the whole config: `map`, `geo`, `split_clients`. `None`: their values are not visible.
-pub type Tables<'l> = HashMap<String, Option<Vec<WordRef<'l>>>>;
+pub type Tables<'l> = FxHashMap<String, Option<Vec<WordRef<'l>>>>;
 
 /// Reads the tables among the statements of an `http` or `stream` block.
-pub fn tables<'l>(loaded: &'l Loaded, items: &[DirectiveRef<'l>], tables: &mut Tables<'l>) {
+pub fn tables<'l>(loaded: &'l Loaded, items: &[Item<'l>], tables: &mut Tables<'l>) {
     for item in items.iter().filter(|item| item.is_block()) {
-        let (first_value, name) = match &*item.name() {
+        let (first_value, name) = match &*item.name {
             "map" => (0, item.argument(1)),
             "split_clients" => (0, item.argument(1)),
             "geo" => (0, item.argument(item.argument_count().saturating_sub(1))),
@@ -79,7 +122,7 @@ pub fn tables<'l>(loaded: &'l Loaded, items: &[DirectiveRef<'l>], tables: &mut T
             continue;
         }
         let entries = loaded.items(item.children());
-        let values = entries.iter().filter(|entry| entry.argument_count() == 1 && entry.name() != "include");
+        let values = entries.iter().filter(|entry| entry.argument_count() == 1 && entry.name != "include");
         tables.insert(name, Some(values.filter_map(|entry| entry.argument(0)).collect()));
     }
 }
@@ -97,6 +140,9 @@ pub struct Values {
 pub fn evaluate<'l>(word: WordRef<'l>, scope: &Scope<'l, '_>, tables: &Tables<'l>) -> Values {
     let text = word.text();
     let has_variable = variables(text.as_str()).next().is_some();
+    if !has_variable {
+        return Values { texts: vec![text], has_variable, from_template: false };
+    }
     let mut texts = expand(&text, scope, tables, 6);
     texts.truncate(VALUES);
     let from_template = variables(text.as_str()).any(|(_, name)| {
@@ -154,11 +200,11 @@ fn begins_with_slash(name: &str) -> bool {
 fn values_of<'l>(name: &str, scope: &Scope<'l, '_>, tables: &Tables<'l>, depth: usize) -> Option<Vec<Text>> {
     let mut found: Vec<Text> = Vec::new();
     for level in scope.chain() {
-        if level.simple.iter().any(|(directive, item)| sets_elsewhere(directive, *item, name)) {
+        if level.simple().any(|item| sets_elsewhere(item, name)) {
             return None;
         }
         let mut certain = false;
-        let mut add = |item: &DirectiveRef<'l>| -> Option<bool> {
+        let mut add = |item: DirectiveRef<'l>| -> Option<bool> {
             if item.name() != "set" || !item.argument(0).is_some_and(|it| is_variable(&it.value(), name)) {
                 return Some(false);
             }
@@ -170,14 +216,14 @@ fn values_of<'l>(name: &str, scope: &Scope<'l, '_>, tables: &Tables<'l>, depth: 
             found.extend(expand(&value, scope, tables, depth - 1));
             Some(true)
         };
-        for branch in &level.branches {
+        for branch in level.branches() {
             for item in branch.children() {
-                add(&item)?;
+                add(item)?;
             }
         }
         // The last one of a block holds.
-        for (_, item) in level.simple.iter().rev() {
-            if add(item)? {
+        for item in level.simple().rev() {
+            if add(**item)? {
                 certain = true;
                 break;
             }
@@ -201,7 +247,8 @@ fn values_of<'l>(name: &str, scope: &Scope<'l, '_>, tables: &Tables<'l>, depth: 
 }
 
 /// The statement gives the variable a value that is not visible: scripts, sub-requests.
-fn sets_elsewhere(directive: &str, item: DirectiveRef<'_>, name: &str) -> bool {
+fn sets_elsewhere(item: &Item<'_>, name: &str) -> bool {
+    let directive = &*item.name;
     if directive.ends_with("_by_lua_block") || directive.ends_with("_by_lua_file") || directive.ends_with("_by_lua") {
         return !matches!(directive, "log_by_lua_block" | "header_filter_by_lua_block" | "body_filter_by_lua_block");
     }
@@ -210,7 +257,8 @@ fn sets_elsewhere(directive: &str, item: DirectiveRef<'_>, name: &str) -> bool {
 }
 
 fn is_variable(word: &str, name: &str) -> bool {
-    word.strip_prefix('$').is_some_and(|rest| rest == name || rest == format!("{{{name}}}"))
+    let Some(own) = word.strip_prefix('$') else { return false };
+    own.strip_prefix('{').and_then(|own| own.strip_suffix('}')).unwrap_or(own) == name
 }
 
 /// The variables of a word, `$name` or `${name}`, with the range that they take.

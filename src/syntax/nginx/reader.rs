@@ -85,13 +85,20 @@ impl<'t> Reader<'t> {
         }
         while let Some(byte) = bytes.get(self.at) {
             match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
+                b' ' | b'\t' | b'\r' | b'\n' => {
+                    let behind = bytes[self.at + 1..].iter();
+                    self.at += 1 + behind.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+                }
                 b'#' => self.comment(self.at..self.line_end(self.at)),
                 b';' => self.semicolon(),
                 b'{' => self.open_brace(),
                 b'}' => self.close_brace(),
+                b'"' | b'\'' => match plain_quoted(&bytes[self.at..]) {
+                    Some(length) => self.push_word(Word::written(self.at..self.at + length)),
+                    None => self.read_words(),
+                },
                 _ => match plain_word(&bytes[self.at..]) {
-                    Some(length) => self.word(self.at..self.at + length),
+                    Some(length) => self.push_word(Word::plain(self.at..self.at + length)),
                     None => self.read_words(),
                 },
             }
@@ -146,11 +153,18 @@ impl<'t> Reader<'t> {
     }
 
     fn word(&mut self, range: Range<usize>) {
+        let written = &self.source.as_bytes()[range.clone()];
+        let is_plain = !matches!(written.first(), Some(b'"' | b'\'')) && memchr(b'\\', written).is_none();
+        self.push_word(if is_plain { Word::plain(range) } else { Word::written(range) });
+    }
+
+    fn push_word(&mut self, word: Word) {
+        let range = word.range();
         if range.len() + 2 >= BUFFER {
             self.check_length(range.clone());
         }
         self.at = self.at.max(range.end);
-        self.words.push(Word::new(range, self.source));
+        self.words.push(word);
     }
 
     fn comment(&mut self, range: Range<usize>) {
@@ -160,7 +174,7 @@ impl<'t> Reader<'t> {
             self.problem(range.start..range.start + 1, message);
         }
         let carriage_return = self.source[range.clone()].ends_with('\r') as usize;
-        self.comments.push(Word::new(range.start..range.end - carriage_return, self.source));
+        self.comments.push(Word::written(range.start..range.end - carriage_return));
     }
 
     /// What ends a word has to be read within the same buffer, and a closing quote, too.
@@ -317,10 +331,7 @@ impl<'t> Reader<'t> {
     }
 
     fn end_statement(&mut self, end: usize, kind: Kind) {
-        let source = self.source;
-        let block = self.open.last().and_then(|block| self.words_of(*block).first());
-        let block = block.map(|name| &source[name.range()]);
-        while let Some(found) = missing_semicolon::find(source, &self.words, self.first_word, kind, block) {
+        while let Some(found) = self.missing_semicolon(kind) {
             let before = self.words[found - 1].range().end;
             let place = before..before;
             self.problem(place, "missing `;` at the end of the line before");
@@ -332,6 +343,17 @@ impl<'t> Reader<'t> {
         }
         self.push_directive(self.words.len(), end, kind);
         self.quote_reported = false;
+    }
+
+    /// The first word of the statement that begins another one.
+    fn missing_semicolon(&self, kind: Kind) -> Option<usize> {
+        let source = self.source;
+        if !missing_semicolon::has_several_lines(source, self.words.get(self.first_word..)?) {
+            return None;
+        }
+        let block = self.open.last().and_then(|block| self.words_of(*block).first());
+        let block = block.map(|name| &source[name.range()]);
+        missing_semicolon::find(source, &self.words, self.first_word, kind, block)
     }
 
     fn push_directive(&mut self, words_end: usize, end: usize, kind: Kind) {
@@ -417,34 +439,50 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// How long the word at the start of `bytes` is, where that is plain to see: without quotes and backslashes. Nine words
-/// out of ten are so; the grammar takes ten times as long for them and says the same (the tests compare them).
-fn plain_word(bytes: &[u8]) -> Option<usize> {
-    if matches!(bytes.first()?, b'"' | b'\'') {
-        return None;
+/// Bytes that end a bare word, or that decide with the ones behind them whether it ends.
+const STOPS: [bool; 256] = {
+    let mut stops = [false; 256];
+    let bytes = b" \t\r\n;{$\\";
+    let mut index = 0;
+    while index < bytes.len() {
+        stops[bytes[index] as usize] = true;
+        index += 1;
     }
+    stops
+};
+
+/// How long the bare word at the start of `bytes` is, where that is plain to see: without backslashes. Nearly all words
+/// are so; the grammar takes ten times as long for them and says the same (the tests compare them).
+fn plain_word(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b' ' | b'\t' | b'\r' | b'\n' | b';' | b'{' => break,
-            b'\\' => return None,
-            b'$' => at += 1 + bytes[at + 1..].iter().take_while(|byte| **byte == b'{').count(),
-            _ => at += 1,
+    loop {
+        at += bytes[at..].iter().take_while(|byte| !STOPS[**byte as usize]).count();
+        match bytes.get(at) {
+            Some(b'\\') => return None,
+            Some(b'$') => at += 1 + bytes[at + 1..].iter().take_while(|byte| **byte == b'{').count(),
+            _ => return Some(at),
         }
     }
-    Some(at)
+}
+
+/// The same for a word in quotes, with both of them.
+fn plain_quoted(bytes: &[u8]) -> Option<usize> {
+    let (quote, inside) = bytes.split_first()?;
+    let end = memchr2(*quote, b'\\', inside)?;
+    let behind = matches!(inside.get(end + 1), None | Some(b';' | b' ' | b'\n' | b'{' | b')' | b'}' | b'\t' | b'\r'));
+    (behind && inside[end] == *quote).then_some(end + 2)
 }
 
 #[cfg(test)]
 mod tests {
     use pest::Parser;
 
-    use super::{Rule, Words, plain_word};
+    use super::{Rule, Words, plain_quoted, plain_word};
 
     /// What the grammar takes for the first word.
     fn by_grammar(source: &str) -> Option<usize> {
         let mut words = Words::parse(Rule::words, source).ok()?.next()?.into_inner();
-        words.next().filter(|word| word.as_rule() == Rule::bare).map(|word| word.as_span().end())
+        words.next().filter(|word| word.as_rule() != Rule::broken).map(|word| word.as_span().end())
     }
 
     #[test]
@@ -478,7 +516,9 @@ mod tests {
             for second in pieces {
                 for third in pieces {
                     let source = format!("{first}{second}{third}b c;");
-                    if let Some(length) = plain_word(source.as_bytes()) {
+                    let is_quoted = source.starts_with(['"', '\'']);
+                    let read = if is_quoted { plain_quoted } else { plain_word };
+                    if let Some(length) = read(source.as_bytes()) {
                         assert_eq!(by_grammar(&source), Some(length), "{source:?}");
                     }
                 }
@@ -486,7 +526,12 @@ mod tests {
         }
         assert_eq!(plain_word(b"listen 80;"), Some(6));
         assert_eq!(plain_word(b"${a}_b{"), Some(6));
-        assert_eq!(plain_word(b"'a' b"), None);
         assert_eq!(plain_word(b"a\\ b"), None);
+        assert_eq!(plain_quoted(b"'a b' c"), Some(5));
+        assert_eq!(plain_quoted(b"'a' \"b\""), Some(3));
+        assert_eq!(plain_quoted(b"''"), Some(2));
+        assert_eq!(plain_quoted(b"'a'b"), None);
+        assert_eq!(plain_quoted(b"'a"), None);
+        assert_eq!(plain_quoted(b"'a\\'' b"), None);
     }
 }
