@@ -30,7 +30,7 @@ use crate::site::proxy::{
 };
 use crate::site::trouble::{NotLoaded, NotLoadedWhy, Trouble};
 use crate::source::{Span, Spanned};
-use crate::syntax::nginx::Tree;
+use crate::syntax::nginx::{Tree, WordRef};
 
 /// Blocks nested deeper than this are not read; real ones end at about ten.
 const DEPTH: usize = 64;
@@ -267,7 +267,7 @@ impl<'l> Walk<'l, '_> {
 
     /// The families of what passes requests on anywhere in a block, by their prefixes.
     fn passes(&self, block: &Item<'l>) -> Option<Vec<&'static str>> {
-        if self.loaded.incomplete.is_some() {
+        if self.loaded.incomplete.is_some() || !self.loaded.has_buffers {
             return None;
         }
         let mut found = Vec::new();
@@ -392,15 +392,17 @@ impl<'l> Walk<'l, '_> {
 
     /// Those of the hop before when they are the same.
     fn settings(&mut self, around: &Around<'_, '_, '_>) -> Arc<Settings> {
+        let Around { scope, family, stream } = *around;
         let version = self.site.proxy(self.proxy).version;
+        let headers = Headers::of(scope);
         let settings = Settings {
-            keeps_host: around.keeps_host(),
-            reuse: if around.stream { Reuse::Unknown } else { reuse(around.scope, around.family.prefix, version) },
-            buffers: buffers(around.scope, around.family.prefix, around.stream),
-            tls: around.tls(),
+            keeps_host: headers.keeps_host,
+            reuse: if stream { Reuse::Unknown } else { reuse(scope, family.prefix, version, headers.connection) },
+            buffers: buffers(scope, family.prefix, stream),
+            tls: around.tls(headers.host),
             one_try: around.one_try(),
-            has_fallback: has_fallback(around.scope),
-            front: front(around.scope),
+            has_fallback: has_fallback(scope),
+            front: front(scope),
         };
         if *self.settings != settings {
             self.settings = Arc::new(settings);
@@ -449,6 +451,33 @@ fn front(scope: &Scope<'_, '_>) -> Option<Front> {
     Some(Front { name, seconds: *seconds, answer, place: word.span() })
 }
 
+/// What is known of the headers that requests are passed on with.
+#[derive(Default)]
+struct Headers<'l> {
+    /// The request's own Host is passed on.
+    keeps_host: bool,
+    /// A Host that is written as plain text.
+    host: Option<WordRef<'l>>,
+    connection: Option<WordRef<'l>>,
+}
+
+impl<'l> Headers<'l> {
+    fn of(scope: &Scope<'l, '_>) -> Headers<'l> {
+        let mut headers = Headers::default();
+        for item in scope.find_all("proxy_set_header") {
+            let (Some(name), Some(word)) = (item.argument(0), item.argument(1)) else { continue };
+            let (name, value) = (name.value(), word.value());
+            if name.eq_ignore_ascii_case("host") {
+                headers.keeps_host |= matches!(&*value, "$host" | "$http_host" | "$server_name");
+                headers.host = headers.host.or((!value.contains('$')).then_some(word));
+            } else if name.eq_ignore_ascii_case("connection") {
+                headers.connection = headers.connection.or(Some(word));
+            }
+        }
+        headers
+    }
+}
+
 /// The settings of one family of modules (`proxy_`, `fastcgi_`, …) where a pass stands.
 struct Around<'a, 'l, 'p> {
     scope: &'a Scope<'l, 'p>,
@@ -473,14 +502,6 @@ impl Around<'_, '_, '_> {
             (word.value() == value).then(|| word.span())
         };
         says("next_upstream", "off").or_else(|| says("next_upstream_tries", "1"))
-    }
-
-    fn keeps_host(&self) -> bool {
-        self.scope.find_all("proxy_set_header").any(|item| {
-            let mut words = item.arguments();
-            let header = words.next().is_some_and(|word| word.value().eq_ignore_ascii_case("host"));
-            header && words.next().is_some_and(|word| matches!(&*word.value(), "$host" | "$http_host" | "$server_name"))
-        })
     }
 
     /// Defaults are 60 s in every family, and 10 min for the data of a stream.
@@ -511,15 +532,10 @@ impl Around<'_, '_, '_> {
         Some(Wait { seconds, setting, written: Some(word.span()) })
     }
 
-    fn tls(&self) -> TlsClient {
+    fn tls(&self, host: Option<WordRef<'_>>) -> TlsClient {
         let setting = |rest| self.scope.find_setting(self.setting(rest))?.argument(0);
         let switch = |rest| setting(rest).map(|word| Spanned::new(word.value() == "on", word.span()));
         let text = |rest| setting(rest).map(|word| Spanned::new(word.value().into_owned(), word.span()));
-        let host = self.scope.find_all("proxy_set_header").find_map(|item| {
-            let mut words = item.arguments();
-            words.next().filter(|word| word.value().eq_ignore_ascii_case("host"))?;
-            words.next().filter(|word| !word.value().contains('$'))
-        });
         TlsClient {
             server_name: switch("ssl_server_name"),
             server_name_setting: Some(self.setting("ssl_server_name")),

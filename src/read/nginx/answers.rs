@@ -17,22 +17,23 @@ const PAGES: [u64; 2] = [4096, 8192];
 /// Families whose answers are buffered the same way.
 const BUFFERED: &[&str] = &["proxy_", "fastcgi_", "uwsgi_", "scgi_"];
 
-/// What is left of the settings' names.
-const BUFFERS: [&str; 2] = ["buffer_size", "buffers"];
+/// Settings of these families.
+pub const BUFFERS: [&str; 2] = ["buffer_size", "buffers"];
 
 /// Whether the requests of a `proxy_pass` leave the connection open. `version` is that of nginx where it is known.
-pub fn reuse(scope: &Scope<'_, '_>, prefix: &str, version: Option<(u32, u32, u32)>) -> Reuse {
+/// `connection`: the header of this name that they have.
+pub fn reuse(
+    scope: &Scope<'_, '_>,
+    prefix: &str,
+    version: Option<(u32, u32, u32)>,
+    connection: Option<WordRef<'_>>,
+) -> Reuse {
     if prefix != "proxy_" {
         return Reuse::Unknown;
     }
     let by_itself = version.map(|version| version >= KEEPS_BY_ITSELF);
     let closes = |why, place| Reuse::Refused { why, place };
     let http_version = scope.find("proxy_http_version").and_then(|item| item.argument(0));
-    let connection = scope.find_all("proxy_set_header").find_map(|item| {
-        let mut words = item.arguments();
-        words.next().filter(|word| word.value().eq_ignore_ascii_case("connection"))?;
-        words.next()
-    });
     if let Some(word) = connection.filter(|word| word.value().eq_ignore_ascii_case("close")) {
         return closes("each request asks to close the connection", Some(word.span()));
     }
@@ -59,23 +60,20 @@ pub fn buffers(scope: &Scope<'_, '_>, prefix: &'static str, stream: bool) -> Buf
     if stream || !BUFFERED.contains(&prefix) {
         return Buffers::default();
     }
-    let word = |rest, number: usize| scope.find_setting(Setting { family: prefix, rest })?.argument(number);
-    let one = |name| word(name, 0).and_then(|word| Some(Spanned::new(size(word)?, word.span())));
-    let header = one("buffer_size");
-    let body = word("buffers", 0).zip(word("buffers", 1)).and_then(|(count, bytes)| {
+    let setting = |rest| scope.find_setting(Setting { family: prefix, rest });
+    let sizes = [setting("buffer_size"), setting("buffers"), setting("busy_buffers_size")];
+    let word = |number: usize, argument| sizes[number]?.argument(argument);
+    let one = |number| word(number, 0).and_then(|word| Some(Spanned::new(size(word)?, word.span())));
+    let (header, busy) = (one(0), one(2));
+    let body = word(1, 0).zip(word(1, 1)).and_then(|(count, bytes)| {
         let pair = (count.value().parse().ok()?, size(bytes)?);
         Some(Spanned::new(pair, count.span().to(bytes.span())))
     });
     // A value that cannot be read is not the default.
-    let readable = [("buffer_size", header.is_some()), ("buffers", body.is_some())]
-        .into_iter()
-        .all(|(name, read)| read || word(name, 0).is_none());
-    let busy = one("busy_buffers_size");
-    let refused = if readable && (busy.is_some() || word("busy_buffers_size", 0).is_none()) {
-        refused(prefix, header, body, busy)
-    } else {
-        None
-    };
+    let is_clear = |number, is_read| is_read || word(number, 0).is_none();
+    let readable = is_clear(0, header.is_some()) && is_clear(1, body.is_some());
+    let known = readable && is_clear(2, busy.is_some());
+    let refused = if known { refused(prefix, header, body, busy) } else { None };
     let header_setting = Setting { family: prefix, rest: "buffer_size" };
     let misplaced = if header.is_none() && readable { misplaced(scope, prefix) } else { Vec::new() };
     Buffers { header_setting, header, body, refused, misplaced }
@@ -84,12 +82,12 @@ pub fn buffers(scope: &Scope<'_, '_>, prefix: &'static str, stream: bool) -> Buf
 /// Buffers of another family, beside the pass or in a block around it up to its `server`, where nothing else has a use for
 /// them.
 fn misplaced(scope: &Scope<'_, '_>, prefix: &'static str) -> Vec<(Spanned<String>, Setting)> {
-    let others = BUFFERED.iter().filter(|other| **other != prefix);
-    let settings = others.clone().flat_map(|family| BUFFERS.map(|rest| Setting { family, rest }));
-    if scope.lacks(settings) {
+    if BUFFERS.iter().all(|rest| scope.lacks(rest)) {
         return Vec::new();
     }
-    let of_others = |name: &str, rest: &str| others.clone().find(|other| name.strip_prefix(**other) == Some(rest));
+    let of_others = |name: &str, rest: &str| {
+        BUFFERED.iter().find(|other| **other != prefix && name.strip_prefix(**other) == Some(rest))
+    };
     let mut blocks: Vec<&Scope<'_, '_>> = vec![scope];
     let around: Vec<&Scope<'_, '_>> = scope.chain().skip(1).collect();
     let server = around.iter().position(|block| block.passes.is_some());

@@ -10,7 +10,7 @@ pub fn seconds(text: &str) -> Option<f64> {
     }
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: f64 = rest[..digits].parse().ok()?;
+        let number = rest[..digits].parse::<u64>().ok()? as f64;
         rest = &rest[digits..];
         let unit = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
         total += number

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::read::glob;
+use crate::read::nginx::answers::BUFFERS;
 use crate::read::surroundings::{Found, Listing};
 use crate::source::{Span, Text};
 use crate::syntax::nginx::{DirectiveRef, Directives, Tree};
@@ -47,6 +48,8 @@ pub struct Loaded {
     pub folders: Vec<(Span, String)>,
     /// Includes of a full name that is not there.
     pub missing: Vec<(Span, String)>,
+    /// Some statement sets buffers of answers.
+    pub has_buffers: bool,
     /// Why some part may be missing, with the include that asks for it.
     pub incomplete: Option<String>,
 }
@@ -59,6 +62,7 @@ pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
         patterns: Vec::new(),
         folders: Vec::new(),
         missing: Vec::new(),
+        has_buffers: false,
         incomplete: None,
     };
     let mut paths: FxHashMap<String, usize> = FxHashMap::default();
@@ -66,8 +70,10 @@ pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
     let mut edges: Vec<Vec<usize>> = Vec::new();
     while let Some(tree) = loaded.trees.get(edges.len()).cloned() {
         let mut pulled = Vec::new();
-        for include in tree.all().filter(|item| !item.is_block() && item.name() == "include") {
-            let Some(word) = include.argument(0) else { continue };
+        for item in tree.all().filter(|item| !item.is_block()) {
+            let name = item.name();
+            loaded.has_buffers |= BUFFERS.iter().any(|rest| name.ends_with(rest));
+            let Some(word) = item.argument(0).filter(|_| name == "include") else { continue };
             let pattern = word.value().into_owned();
             if let Some(known) = loaded.includes.get(&pattern) {
                 pulled.extend(known);
@@ -208,7 +214,7 @@ impl Loaded {
         }
     }
 
-    /// Hands on every statement in a block, at any depth, with the included ones.
+    /// Hands on the name of each statement without a block of its own in a block, at any depth, with the included ones.
     pub fn each_inside<'l>(&'l self, block: DirectiveRef<'l>, take: &mut dyn FnMut(&str)) {
         self.each_name(block.inside(), DEPTH, take);
     }

@@ -20,14 +20,14 @@ pub struct Scope<'l, 'p> {
     /// The same with the blocks around it. Each pass asks for some twenty settings, of which most are nowhere.
     anywhere: Marks,
     /// For a `server`: the families of the statements anywhere in it that pass requests on, by their prefixes; `None`: not
-    /// a `server`, or not all of it was seen.
+    /// a `server`, or not all of it was seen, or nobody asks.
     pub passes: Option<Vec<&'static str>>,
 }
 
 impl<'l, 'p> Scope<'l, 'p> {
     pub fn of(items: Vec<Item<'l>>, parent: Option<&'p Scope<'l, 'p>>) -> Scope<'l, 'p> {
-        let here = items.iter().map(|item| Marks::of(&item.name, "")).fold(Marks(0), Marks::and);
-        let anywhere = parent.map_or(here, |parent| here.and(parent.anywhere));
+        let here = Marks(items.iter().fold(0, |marks, item| marks | Marks::of(&item.name).0));
+        let anywhere = Marks(parent.map_or(0, |parent| parent.anywhere.0) | here.0);
         Scope { parent, items, here, anywhere, passes: None }
     }
 
@@ -47,35 +47,36 @@ impl<'l, 'p> Scope<'l, 'p> {
 
     /// The setting of the nearest block that has one.
     pub fn find(&self, name: &str) -> Option<DirectiveRef<'l>> {
-        self.nearest(Marks::of(name, ""), |own| own == name)
+        self.nearest(Marks::of(name), |own| own == name)
     }
 
     /// The same for a setting that several families have.
     pub fn find_setting(&self, setting: Setting) -> Option<DirectiveRef<'l>> {
         let Setting { family, rest } = setting;
-        self.nearest(Marks::of(family, rest), |own| own.strip_prefix(family) == Some(rest))
+        self.nearest(Marks::of_rest(rest), |own| own.strip_suffix(rest) == Some(family))
     }
 
     fn nearest(&self, marks: Marks, is_it: impl Fn(&str) -> bool) -> Option<DirectiveRef<'l>> {
-        let mut blocks = self.chain().take_while(|scope| scope.anywhere.has(marks));
-        blocks.find_map(|scope| {
-            let items = if scope.here.has(marks) { &scope.items[..] } else { &[] };
-            items.iter().rev().find(|item| is_it(&item.name) && is_simple(item)).map(|item| **item)
-        })
+        if !self.anywhere.has(marks) {
+            return None;
+        }
+        let items = if self.here.has(marks) { &self.items[..] } else { &[] };
+        let own = items.iter().rev().find(|item| is_it(&item.name) && is_simple(item));
+        own.map_or_else(|| self.parent?.nearest(marks, is_it), |item| Some(**item))
     }
 
     /// Every setting of the nearest block that has one: lists are not continued from block to block.
     pub fn find_all(&self, name: &'static str) -> impl Iterator<Item = DirectiveRef<'l>> {
-        let marks = Marks::of(name, "");
+        let marks = Marks::of(name);
         let is_it = move |item: &&Item<'l>| item.name == name && is_simple(item);
         let mut blocks = self.chain().take_while(|scope| scope.anywhere.has(marks));
         let nearest = blocks.find(|scope| scope.here.has(marks) && scope.items.iter().any(|item| is_it(&item)));
-        nearest.into_iter().flat_map(move |scope| scope.items.iter().filter(is_it)).map(|item| **item)
+        nearest.map_or(&[][..], |scope| &scope.items).iter().filter(is_it).map(|item| **item)
     }
 
-    /// None of these settings stands here or around.
-    pub fn lacks(&self, settings: impl IntoIterator<Item = Setting>) -> bool {
-        !settings.into_iter().any(|setting| self.anywhere.has(Marks::of(setting.family, setting.rest)))
+    /// No family has such a setting here or around.
+    pub fn lacks(&self, rest: &str) -> bool {
+        !self.anywhere.has(Marks::of_rest(rest))
     }
 }
 
@@ -83,19 +84,19 @@ fn is_simple(item: &Item<'_>) -> bool {
     !item.is_block() || item.lua().is_some()
 }
 
-/// A set of names, of which it is quickly told that one is not among them: a bit for what a name looks like.
+/// A set of names, of which it is quickly told that one is not among them: a bit for what a name looks like behind its
+/// family's prefix.
 #[derive(Clone, Copy)]
 struct Marks(u64);
 
 impl Marks {
-    /// The mark of a name in two parts.
-    fn of(start: &str, rest: &str) -> Marks {
-        let last = rest.as_bytes().last().or(start.as_bytes().last()).copied().unwrap_or_default();
-        Marks(1 << (((start.len() + rest.len()) * 3 + usize::from(last)) % 64))
+    fn of(name: &str) -> Marks {
+        Marks::of_rest(name.split_once('_').map_or(name, |(_, rest)| rest))
     }
 
-    fn and(self, other: Marks) -> Marks {
-        Marks(self.0 | other.0)
+    fn of_rest(rest: &str) -> Marks {
+        let last = rest.bytes().last().unwrap_or_default();
+        Marks(1 << ((rest.len() * 3 + usize::from(last)) % 64))
     }
 
     fn has(self, mark: Marks) -> bool {

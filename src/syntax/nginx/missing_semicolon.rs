@@ -106,18 +106,14 @@ const RAW_BLOCKS: [&str; 6] = ["charset_map", "geo", "map", "match", "split_clie
 /// Blocks that are recognised as an argument of whatever stands before them, when the statement ends with `{`.
 const BLOCKS: [&str; 6] = ["events", "http", "if", "location", "server", "upstream"];
 
-/// Whether the words of a statement stand in more than one line; only then a `;` may be missing between them.
-pub fn has_several_lines(source: &str, words: &[Word]) -> bool {
-    let [name, .., last] = words else { return false };
-    memchr(b'\n', &source.as_bytes()[name.range().start..last.range().start]).is_some()
-}
-
 /// The first word of a statement that begins another one; `first` is its name, `block` the name of the block around it.
 pub fn find(source: &str, words: &[Word], first: usize, kind: Kind, block: Option<&str>) -> Option<usize> {
+    let [name, .., last] = words.get(first..)? else { return None };
+    memchr(b'\n', &source.as_bytes()[name.range().start..last.range().start])?;
     if block.is_some_and(|block| RAW_BLOCKS.contains(&block)) {
         return None;
     }
-    let own = &source[words.get(first)?.range()];
+    let own = &source[name.range()];
     let limit = LIMITS.iter().find(|(_, names)| names.contains(&own)).map(|(limit, _)| *limit);
     let is_open = OPEN.contains(&own);
     (first + 1..words.len()).find(|index| {

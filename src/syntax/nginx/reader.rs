@@ -40,6 +40,7 @@ pub fn read(text: &Text) -> Tree {
         misplaced: None,
         quote_lost: false,
         quote_reported: false,
+        lines_break: false,
         lua: LuaBlocks::new(source),
         unclosed_lua: 0,
     };
@@ -69,6 +70,8 @@ struct Reader<'t> {
     quote_lost: bool,
     /// The statement that is being read has a problem with quotes already.
     quote_reported: bool,
+    /// It may have several lines.
+    lines_break: bool,
     lua: LuaBlocks<'t>,
     unclosed_lua: usize,
 }
@@ -85,9 +88,11 @@ impl<'t> Reader<'t> {
         }
         while let Some(byte) = bytes.get(self.at) {
             match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => {
+                b' ' | b'\t' | b'\r' => self.at += 1,
+                b'\n' => {
+                    self.lines_break |= self.in_statement();
                     let behind = bytes[self.at + 1..].iter();
-                    self.at += 1 + behind.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+                    self.at += 1 + behind.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
                 }
                 b'#' => self.comment(self.at..self.line_end(self.at)),
                 b';' => self.semicolon(),
@@ -141,6 +146,7 @@ impl<'t> Reader<'t> {
             return self.word(base..base + length);
         };
         self.at = base + statement.as_span().end();
+        self.lines_break = true;
         for pair in statement.into_inner() {
             let span = pair.as_span();
             let range = base + span.start()..base + span.end();
@@ -343,14 +349,15 @@ impl<'t> Reader<'t> {
         }
         self.push_directive(self.words.len(), end, kind);
         self.quote_reported = false;
+        self.lines_break = false;
     }
 
     /// The first word of the statement that begins another one.
     fn missing_semicolon(&self, kind: Kind) -> Option<usize> {
-        let source = self.source;
-        if !missing_semicolon::has_several_lines(source, self.words.get(self.first_word..)?) {
+        if !self.lines_break {
             return None;
         }
+        let source = self.source;
         let block = self.open.last().and_then(|block| self.words_of(*block).first());
         let block = block.map(|name| &source[name.range()]);
         missing_semicolon::find(source, &self.words, self.first_word, kind, block)
