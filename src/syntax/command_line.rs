@@ -143,6 +143,9 @@ impl Word {
     /// The words that the shell makes of this one: the value of a variable outside of quotes is split at its blanks,
     /// and an empty one is no word at all.
     pub fn fields(&self, lookup: &dyn Fn(&str) -> Lookup) -> Option<Vec<Text>> {
+        if let [Part::Literal(text)] = self.parts.as_slice() {
+            return Some(vec![text.clone()]);
+        }
         let mut fields = Vec::new();
         let mut field: Option<TextBuilder> = None;
         for part in &self.parts {
@@ -202,6 +205,9 @@ fn is_name(text: &str) -> bool {
 }
 
 fn expand(parts: &[Part], place: Span, lookup: &dyn Fn(&str) -> Lookup) -> Option<Text> {
+    if let [Part::Literal(text)] = parts {
+        return Some(text.clone());
+    }
     let mut builder = TextBuilder::default();
     let mut expanded = 0;
     for part in parts {

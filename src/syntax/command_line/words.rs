@@ -401,7 +401,11 @@ fn plain_piece(place: Place, bytes: &[u8]) -> Option<(Rule, usize)> {
     }
     match bytes {
         [b'"', ..] if place != Place::Document => Some((Rule::double_quote, 1)),
+        [b'\'', ..] if !matches!(place, Place::Quotes | Place::Document | Place::Brace { quoted: true }) => {
+            Some((Rule::single_quote, 1))
+        }
         [b' ' | b'\t' | b'\r' | b'\n', ..] if !holds_blanks => Some((Rule::word_end, 0)),
+        [b';' | b'&' | b'|' | b')', ..] if place == Place::Bare => Some((Rule::word_end, 0)),
         [b'$', b'0'..=b'9' | b'@' | b'*' | b'#' | b'?', ..] => Some((Rule::variable, 2)),
         [b'$', rest @ ..] => Some(name_length(rest)).filter(|name| *name > 0).map(|name| (Rule::variable, 1 + name)),
         _ => None,
@@ -433,7 +437,8 @@ mod tests {
     #[test]
     fn plain_pieces_are_those_of_the_grammar() {
         let pieces = [
-            "run", "}", " ", "\t", "\r\n", "\n", ";", "(", "<", "9", "'", "\"", "$", "@", "*", "\\", "`", "é", "{", "_",
+            "run", "}", " ", "\t", "\r\n", "\n", ";", "&", ")", "(", "<", "9", "'", "\"", "$", "@", "*", "\\", "`",
+            "é", "{", "_",
         ];
         let places = [
             (Place::Bare, Rule::bare),
