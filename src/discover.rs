@@ -232,16 +232,22 @@ impl Snapshot {
     /// Reads files, each up to its size, and adds them in the order given, whichever thread was first. Gives the files
     /// that start commands in them name.
     fn read(&mut self, folder: &Path, files: &[(String, u64)]) -> Vec<String> {
-        let contents = side_by_side(files, MANY, |(path, largest)| read_file(&folder.join(path), *largest));
-        let mut started = Vec::new();
-        for ((path, _), content) in files.iter().zip(contents) {
+        let contents = side_by_side(files, MANY, |(path, largest)| {
+            let content = read_file(&folder.join(path), *largest);
             let format = names::read_at_once(path).map_or("text", |row| row.format);
-            if let Content::Text { text, .. } = &content {
-                started.extend(ahead::started(format, path, text, |path| self.sources.entry(path).is_some()));
-            }
+            let is_there = |path: &str| self.sources.entry(path).is_some();
+            let started = match &content {
+                Content::Text { text, .. } => ahead::started(format, path, text, is_there),
+                _ => Vec::new(),
+            };
+            (format, content, started)
+        });
+        let mut all_started = Vec::new();
+        for ((path, _), (format, content, started)) in files.iter().zip(contents) {
+            all_started.extend(started);
             self.add(path, content, format);
         }
-        started
+        all_started
     }
 
     fn add(&mut self, path: &str, content: Content, format: &'static str) {

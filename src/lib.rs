@@ -33,15 +33,12 @@ use crate::coverage::{
 };
 use crate::finding::Finding;
 use crate::read::Reading;
-use crate::side_by_side::{both, side_by_side};
+use crate::side_by_side::{among_threads, both, side_by_side};
 use crate::site::{Site, reach};
 use crate::source::Sources;
 
 /// Ends of hops that are worth a second thread.
 const MANY_ENDS: usize = 200;
-
-/// Hops of a site whose remains are worth one.
-const MANY_HOPS: usize = 200;
 
 /// Everything that is to be said about a snapshot.
 #[derive(Debug, Default)]
@@ -69,11 +66,13 @@ pub fn lint(sources: &Sources) -> Outcome {
 
 /// The same, whatever comments allow.
 pub fn audit(sources: &Sources) -> Outcome {
-    let Reading { mut site, files, remains } = read::read(sources);
-    // A small site is judged before a second thread would have started.
-    let is_large = site.hops.len() > MANY_HOPS;
-    let (_, outcome) = both(is_large, || drop(remains), || judged(&mut site, files));
-    outcome
+    let is_much = read::is_much(sources);
+    among_threads(is_much, || {
+        let Reading { mut site, files, remains } = read::read(sources);
+        let (outcome, _) = both(is_much, || judged(&mut site, files), || drop(remains));
+        both(is_much, || drop(site.hops), || drop(site.machines));
+        outcome
+    })
 }
 
 fn judged(site: &mut Site, files: Vec<FileCoverage>) -> Outcome {

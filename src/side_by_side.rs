@@ -1,61 +1,64 @@
 //! Work that falls into many independent parts, on several threads.
 
-use std::panic::resume_unwind;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::thread;
+
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// More threads than this wait for each other's memory.
 const THREADS: usize = 8;
 
 /// What `work` makes of each item, in their order. Up to `few` of them are not worth a second thread.
-pub fn side_by_side<I, T>(items: I, few: usize, work: impl Fn(I::Item) -> T + Sync) -> Vec<T>
+pub fn side_by_side<I, T>(items: I, few: usize, work: impl Fn(I::Item) -> T + Sync + Send) -> Vec<T>
 where
-    I: IntoIterator<IntoIter: ExactSizeIterator + Send>,
+    I: IntoIterator<Item: Send, IntoIter: ExactSizeIterator>,
     T: Send,
 {
     let items = items.into_iter();
-    let count = items.len();
-    // How many threads there are is asked of several files of the system, so only where it matters.
-    let threads = if count <= few { 1 } else { threads().min(count) };
-    if threads < 2 {
-        return items.map(work).collect();
+    match threads(items.len() > few) {
+        None => items.map(work).collect(),
+        Some(threads) => {
+            let items: Vec<_> = items.collect();
+            threads.install(|| items.into_par_iter().map(work).collect())
+        }
     }
-    let queue = Mutex::new(items.enumerate());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let take = || {
-        let mut done: Vec<(usize, T)> = Vec::new();
-        while let Some((number, item)) = next() {
-            done.push((number, work(item)));
-        }
-        done
-    };
-    let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
-        let mut done = take();
-        for other in others {
-            done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        }
-        done
-    });
-    done.sort_unstable_by_key(|(number, _)| *number);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// What two pieces of work make, on two threads when `is_worth_it`.
-pub fn both<F: Send, S>(is_worth_it: bool, first: impl FnOnce() -> F + Send, second: impl FnOnce() -> S) -> (F, S) {
-    if !is_worth_it {
-        return (first(), second());
+pub fn both<F: Send, S: Send>(
+    is_worth_it: bool,
+    first: impl FnOnce() -> F + Send,
+    second: impl FnOnce() -> S + Send,
+) -> (F, S) {
+    match threads(is_worth_it) {
+        None => (first(), second()),
+        Some(threads) => threads.join(first, second),
     }
-    thread::scope(|scope| {
-        let first = scope.spawn(first);
-        let second = second();
-        (first.join().unwrap_or_else(|panic| resume_unwind(panic)), second)
-    })
 }
 
-fn threads() -> usize {
-    static AVAILABLE: OnceLock<usize> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| thread::available_parallelism().map_or(1, |threads| threads.get().min(THREADS)))
+/// Does work that will fall into parts among the threads that share it, when `is_worth_it`: each change from a thread
+/// that is none of them costs the time in which one of them wakes up.
+pub fn among_threads<T: Send>(is_worth_it: bool, work: impl FnOnce() -> T + Send) -> T {
+    match threads(is_worth_it) {
+        None => work(),
+        Some(threads) => threads.install(work),
+    }
+}
+
+/// Started when they are first worth it, and kept: a thread that is started anew for each piece of work waits up to 4 ms
+/// for the processor that its parent keeps busy (measured on Linux 6.18). None on a machine with a single processor.
+fn threads(is_worth_it: bool) -> Option<&'static ThreadPool> {
+    static THREADS_KEPT: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    let start = || {
+        let count = thread::available_parallelism().map_or(1, |count| count.get().min(THREADS));
+        if count < 2 {
+            return None;
+        }
+        // Where the system refuses threads, there is still this one.
+        ThreadPoolBuilder::new().num_threads(count).build().ok()
+    };
+    if is_worth_it { THREADS_KEPT.get_or_init(start).as_ref() } else { None }
 }
 
 #[cfg(test)]

@@ -14,12 +14,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("src/finding", &["source"]),
     ("src/coverage", &["source"]),
     ("src/syntax", &["source", "syntax"]),
-    ("src/site", &["source", "site"]),
+    ("src/site", &["side_by_side", "site", "source"]),
     ("src/read", &["coverage", "read", "side_by_side", "site", "source", "syntax"]),
     ("rules", &["finding", "rules", "site", "source"]),
     ("rules/syntax/unused_allow.rs", &["allow", "finding", "rules", "site"]),
     ("src/allow", &["finding", "rules", "source"]),
-    ("src/report", &["coverage", "finding", "report", "rules", "source", "Outcome"]),
+    ("src/report", &["coverage", "finding", "report", "rules", "side_by_side", "source", "Outcome"]),
 ];
 
 /// Proxies and servers that neither the model nor a rule may treat differently.

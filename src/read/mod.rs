@@ -44,7 +44,7 @@ use crate::read::image::Base;
 use crate::read::process::listening;
 use crate::read::running::NginxRead;
 use crate::read::stack::Part;
-use crate::read::trees::{Trees, WORTH_A_THREAD};
+use crate::read::trees::Trees;
 use crate::read::troubles::FileNames;
 use crate::side_by_side::{both, side_by_side};
 use crate::site::Site;
@@ -53,6 +53,9 @@ use crate::site::trouble::Trouble;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::Problem;
 use crate::syntax::nginx::Tree;
+
+/// Less text than this is read before a second thread would have started.
+pub const WORTH_A_THREAD: usize = 128 * 1024;
 
 /// So many containers are read before a second thread would have started.
 const FEW: usize = 12;
@@ -72,6 +75,11 @@ pub struct Remains<'s> {
     pub nginx_trees: Vec<Arc<Tree>>,
 }
 
+/// Whether a second thread is worth starting for all of it.
+pub fn is_much(sources: &Sources) -> bool {
+    sources.files().map(|(_, source)| source.text.len()).sum::<usize>() > WORTH_A_THREAD
+}
+
 /// Reads everything that there is to read.
 pub fn read(sources: &Sources) -> Reading<'_> {
     let mut site = Site::default();
@@ -80,10 +88,8 @@ pub fn read(sources: &Sources) -> Reading<'_> {
         return Reading { site, files: Vec::new(), remains: Remains::default() };
     }
     let candidates = stand_alone::candidates(sources);
-    let is_much = sources.files().map(|(_, source)| source.text.len()).sum::<usize>() > WORTH_A_THREAD;
     let parse_nginx = || Trees::parse_ahead(sources, &candidates);
-    // What the larger part of the work lets go of is used again by the thread that goes on.
-    let (trees, mut projects) = both(is_much, parse_nginx, || compose::projects(sources));
+    let (mut projects, trees) = both(is_much(sources), || compose::projects(sources), parse_nginx);
     let mut nginx_trees = containers(&mut site, &mut coverage, &trees, &mut projects);
     let servers = roots::roots(sources, &|path| sources.read(path).is_some_and(|file| trees.is_used(file)));
     for (number, root) in servers.into_iter().enumerate() {

@@ -3,12 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::read::WORTH_A_THREAD;
 use crate::side_by_side::side_by_side;
 use crate::source::{FileId, Sources, Text};
 use crate::syntax::nginx::{self, Tree};
-
-/// Less text than this is parsed before a second thread would have started.
-pub const WORTH_A_THREAD: usize = 128 * 1024;
 
 pub struct Trees<'s> {
     sources: &'s Sources,

@@ -11,9 +11,13 @@ use miette::{
 use super::excerpt::{Excerpt, Label, Look};
 use super::{Checked, Place, in_order, printable, summary};
 use crate::finding::{Finding, Level};
+use crate::side_by_side::side_by_side;
 
 /// From this many findings of one kind on, the first is shown in full and the others by their places.
 const MANY: usize = 4;
+
+/// So many findings are rendered before a second thread would have started.
+const FEW: usize = 16;
 
 /// How the terminal is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +48,10 @@ pub fn write_findings(out: &mut dyn Write, places: Vec<Place>, style: Style) -> 
         .with_context_lines(1)
         .with_break_words(false)
         .with_urls(false);
-    for group in groups(&places) {
-        write_finding(out, &handler, group[0], style)?;
+    let groups = groups(&places);
+    let texts = side_by_side(&groups, FEW, |group| rendered(&handler, group[0], style));
+    for (group, text) in groups.iter().zip(texts) {
+        out.write_all(text.as_bytes())?;
         write_others(out, group[0], &group[1..])?;
         writeln!(out)?;
     }
@@ -93,14 +99,14 @@ fn kinds(place: Place<'_>) -> Vec<Kind<'_>> {
     kinds
 }
 
-fn write_finding(out: &mut dyn Write, handler: &GraphicalReportHandler, place: Place, style: Style) -> io::Result<()> {
+fn rendered(handler: &GraphicalReportHandler, place: Place, style: Style) -> String {
     let report = Report::of(place, style);
     let mut text = String::new();
     if handler.render_report(&mut text, &report).is_err() {
         let (path, line, column) = place.checked.start(place.finding.span);
         text = format!("{path}:{line}:{column}: {report}\n");
     }
-    out.write_all(text.as_bytes())
+    text
 }
 
 /// The places of further findings of the same kind, one line a file; with their messages where these differ.

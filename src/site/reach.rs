@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::firewall::{Origin, Verdict};
 use crate::site::listener::{Bind, Endpoint, Listener, Protocol};
@@ -201,19 +202,31 @@ impl Reach {
 /// servers would fill the memory.
 const MANY_ENDS: usize = 200_000;
 
+/// So many hops are followed before a second thread would have started.
+const FEW: usize = 200;
+
 /// Fills [`Site::ends`].
 pub fn follow(site: &mut Site) {
     let index = Index::of(site);
-    let mut ends = Vec::new();
-    for (number, hop) in site.hops.iter().enumerate() {
-        if ends.len() > MANY_ENDS && matches!(hop.to, To::Group(_)) {
-            let reach = Reach::undecided("too many servers to follow each of them");
-            ends.push(End { hop: number, server: None, target: None, place: hop.place, reach });
-        } else {
-            ends.extend(index.ends_of(number));
+    let mut count = 0;
+    let is_too_much = |hop: &Hop| {
+        let To::Group(group) = hop.to else {
+            count += 1;
+            return false;
+        };
+        let is_too_much = count > MANY_ENDS;
+        count += if is_too_much { 1 } else { site.groups[group].servers.len() };
+        is_too_much
+    };
+    let too_much: Vec<bool> = site.hops.iter().map(is_too_much).collect();
+    let ends = side_by_side(too_much.iter().enumerate(), FEW, |(number, is_too_much)| {
+        if *is_too_much {
+            let (place, reach) = (site.hops[number].place, Reach::undecided("too many servers to follow each of them"));
+            return vec![End { hop: number, server: None, target: None, place, reach }];
         }
-    }
-    site.ends = ends;
+        index.ends_of(number)
+    });
+    site.ends = ends.into_iter().flatten().collect();
     loops::mark(site);
 }
 
