@@ -10,11 +10,16 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use mimalloc::MiMalloc;
 use no502::discover::Snapshot;
 use no502::judge::{self, Request};
 use no502::lint;
 use no502::source::{FileId, Sources, Text};
 use no502::syntax::{nginx, yaml};
+
+/// As in the program.
+#[global_allocator]
+static MEMORY: MiMalloc = MiMalloc;
 
 const MEGABYTE: f64 = 1_000_000.0;
 
