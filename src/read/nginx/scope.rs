@@ -15,7 +15,7 @@ const VALUES: usize = 24;
 pub struct Scope<'l, 'p> {
     pub parent: Option<&'p Scope<'l, 'p>>,
     pub items: Vec<Item<'l>>,
-    /// The marks of their names.
+    /// The marks of the names of settings.
     here: Marks,
     /// The same with the blocks around it. Each pass asks for some twenty settings, of which most are nowhere.
     anywhere: Marks,
@@ -26,7 +26,8 @@ pub struct Scope<'l, 'p> {
 
 impl<'l, 'p> Scope<'l, 'p> {
     pub fn of(items: Vec<Item<'l>>, parent: Option<&'p Scope<'l, 'p>>) -> Scope<'l, 'p> {
-        let here = Marks(items.iter().fold(0, |marks, item| marks | Marks::of(&item.name).0));
+        let settings = items.iter().filter(|item| is_simple(item));
+        let here = Marks(settings.fold(0, |marks, item| marks | Marks::of(&item.name).0));
         let anywhere = Marks(parent.map_or(0, |parent| parent.anywhere.0) | here.0);
         Scope { parent, items, here, anywhere, passes: None }
     }
@@ -91,12 +92,13 @@ struct Marks(u64);
 
 impl Marks {
     fn of(name: &str) -> Marks {
-        Marks::of_rest(name.split_once('_').map_or(name, |(_, rest)| rest))
+        let prefix = name.bytes().position(|byte| byte == b'_').map_or(0, |at| at + 1);
+        Marks::of_rest(&name[prefix..])
     }
 
     fn of_rest(rest: &str) -> Marks {
-        let last = rest.bytes().last().unwrap_or_default();
-        Marks(1 << ((rest.len() * 3 + usize::from(last)) % 64))
+        let [first, .., last] = *rest.as_bytes() else { return Marks(1) };
+        Marks(1 << ((rest.len() * 3 + usize::from(first) * 5 + usize::from(last) * 7) % 64))
     }
 
     fn has(self, mark: Marks) -> bool {
