@@ -1,5 +1,5 @@
-//! Builds the tree: pest reads the words of one statement, the loop here owns `;`, `{`, `}`, nesting and what to do
-//! about everything that is broken.
+//! Builds the tree: pest reads the words of a statement from the first one on that has a backslash or a quote in a wrong
+//! place; the loop here owns plain words, `;`, `{`, `}`, nesting and what to do about everything that is broken.
 
 use std::ops::Range;
 
