@@ -103,6 +103,7 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
         listeners: Vec::new(),
         unread_listen: None,
     };
+    walk.make_room();
     walk.first_pass(&top);
     let root = Scope::of(top, None);
     walk.block(&root, Where { layer: LayerName::Http, server: None, route: None, depth: 0 });
@@ -152,6 +153,14 @@ struct Walk<'l, 's> {
 }
 
 impl<'l> Walk<'l, '_> {
+    /// Takes room ahead for what a config of this size may have; [`Site::shrink`] gives back what is left of it. A vector
+    /// that grows step by step leaves a hole of its own size behind.
+    fn make_room(&mut self) {
+        let statements: usize = self.loaded.trees.iter().map(|tree| tree.all().len()).sum();
+        self.site.hops.reserve(statements / 6);
+        self.site.routes.reserve(statements / 4);
+    }
+
     /// Groups and tables first: they may be used above the place where they are written.
     fn first_pass(&mut self, top: &[Item<'l>]) {
         self.define(top, LayerName::Http);
@@ -232,6 +241,7 @@ impl<'l> Walk<'l, '_> {
         if keeps && group.keepalive.is_none() {
             group.keepalive = Some(Spanned::new(32, group.name.span));
         }
+        group.servers.shrink_to_fit();
         let unread = self.loaded.incomplete.is_some() && block.children().any(|item| item.name() == "include");
         group.open |= unread;
         group
@@ -334,7 +344,9 @@ impl<'l> Walk<'l, '_> {
             });
         }
         let names = simple("server_name").flat_map(|item| item.arguments());
-        let names = names.map(|word| Spanned::new(word.value().into_owned(), word.span())).collect();
+        let mut names: Vec<_> = names.map(|word| Spanned::new(word.value().into_owned(), word.span())).collect();
+        listens.shrink_to_fit();
+        names.shrink_to_fit();
         self.site.servers.push(VirtualServer {
             proxy: self.proxy,
             listens,

@@ -78,7 +78,7 @@ impl Tree {
     }
 
     /// Every directive, at any depth, in the order of the text.
-    pub fn all(&self) -> impl Iterator<Item = DirectiveRef<'_>> {
+    pub fn all(&self) -> impl ExactSizeIterator<Item = DirectiveRef<'_>> {
         (0..self.directives.len() as u32).map(|index| DirectiveRef { tree: self, index })
     }
 
