@@ -1,6 +1,6 @@
 //! What a rule says, before anyone decides how to print it.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 use crate::source::Span;
 
@@ -101,10 +101,14 @@ impl Findings {
 
     /// The findings, one a place and message: several stacks that share a file say the same thing of it.
     pub fn into_vec(self) -> Vec<Finding> {
-        let mut seen: HashSet<(Span, &str)> = HashSet::with_capacity(self.list.len());
+        let mut seen: FxHashSet<(Span, &str)> = FxHashSet::default();
+        seen.reserve(self.list.len());
         let is_new: Vec<bool> =
             self.list.iter().map(|finding| seen.insert((finding.span, finding.message.as_str()))).collect();
-        self.list.into_iter().zip(is_new).filter_map(|(finding, is_new)| is_new.then_some(finding)).collect()
+        let found = self.list.into_iter().zip(is_new);
+        let mut kept: Vec<Finding> = found.filter_map(|(finding, is_new)| is_new.then_some(finding)).collect();
+        kept.shrink_to_fit();
+        kept
     }
 }
 

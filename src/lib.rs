@@ -79,8 +79,11 @@ fn judged(site: &mut Site, files: Vec<FileCoverage>) -> Outcome {
     reach::follow(site);
     let site = &*site;
     let few = if site.ends.len() < MANY_ENDS { rules::ALL.len() } else { 0 };
+    let found = side_by_side(rules::ALL, few, |rule| rule.run(site));
+    let mut findings = Vec::with_capacity(found.iter().map(Vec::len).sum());
+    findings.extend(found.into_iter().flatten());
     Outcome {
-        findings: side_by_side(rules::ALL, few, |rule| rule.run(site)).into_iter().flatten().collect(),
+        findings,
         proxies: understood::proxies(site),
         sites: understood::sites(site),
         machines: understood::machines(site),

@@ -226,7 +226,8 @@ pub fn follow(site: &mut Site) {
         }
         index.ends_of(number)
     });
-    site.ends = ends.into_iter().flatten().collect();
+    site.ends = Vec::with_capacity(ends.iter().map(Vec::len).sum());
+    site.ends.extend(ends.into_iter().flatten());
     loops::mark(site);
 }
 

@@ -1,5 +1,7 @@
 //! Puts variables into the strings of a compose file: `$A`, `${A:-default}`, `$$`.
 
+use std::ops::Range;
+
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};
 
@@ -39,18 +41,70 @@ pub fn interpolate(text: &Text, lookup: &dyn Fn(&str) -> Lookup) -> Interpolated
     if !has_variables(text.as_str()) {
         return result;
     }
-    let parsed =
-        if text.as_str().len() > LONGEST * 16 { None } else { Grammar::parse(Rule::interpolation, text.as_str()).ok() };
+    let source = Some(text.as_str()).filter(|source| source.len() <= LONGEST * 16);
+    let mut builder = TextBuilder::default();
+    if let Some(variables) = source.and_then(plain) {
+        let mut from = 0;
+        for variable in variables {
+            builder.push(text, from..variable.range.start);
+            from = variable.range.end;
+            result.variable(variable, text, lookup, &mut builder);
+        }
+        builder.push(text, from..text.as_str().len());
+        result.text = builder.finish(text.whole());
+        return result;
+    }
+    let parsed = source.and_then(|source| Grammar::parse(Rule::interpolation, source).ok());
     let Some(pairs) = parsed.and_then(|mut pairs| pairs.next()).map(Pair::into_inner) else {
         // Only the depth of the recursion can be refused.
         result.incomplete = true;
         result.problem(text.whole(), "the variables in this value are nested too deep".to_owned());
         return result;
     };
-    let mut builder = TextBuilder::default();
     result.pieces(pairs, text, lookup, &mut builder);
     result.text = builder.finish(text.whole());
     result
+}
+
+struct Variable<'t> {
+    /// From the dollar to behind the closing brace.
+    range: Range<usize>,
+    name: Range<usize>,
+    operator: &'t str,
+    word: Option<Word<'t>>,
+}
+
+/// What stands behind the operator.
+enum Word<'t> {
+    Plain(Range<usize>),
+    Parsed(Pair<'t, Rule>),
+}
+
+const OPERATORS: &[&str] = &[":-", "-", ":?", "?", ":+", "+"];
+
+/// The variables of a string in which all are written `${A}` or `${A:-b}`, none inside of another: that takes no grammar.
+fn plain(source: &str) -> Option<Vec<Variable<'_>>> {
+    let mut variables = Vec::new();
+    let mut from = 0;
+    while let Some(at) = memchr::memchr(b'$', &source.as_bytes()[from..]) {
+        let start = from + at;
+        let inside = source[start..].strip_prefix("${")?;
+        let end = inside.find(['}', '$']).filter(|end| inside[*end..].starts_with('}'))?;
+        let length = inside.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        if length == 0 || inside.starts_with(|first: char| first.is_ascii_digit()) {
+            return None;
+        }
+        let name = start + 2..start + 2 + length;
+        let close = start + 2 + end;
+        let operator = match &inside[length..end] {
+            "" => "",
+            behind => OPERATORS.iter().find(|operator| behind.starts_with(**operator))?,
+        };
+        let word = (!operator.is_empty()).then(|| Word::Plain(name.end + operator.len()..close));
+        from = close + 1;
+        variables.push(Variable { range: start..from, name, operator, word });
+    }
+    Some(variables)
 }
 
 impl Interpolated {
@@ -66,7 +120,14 @@ impl Interpolated {
             match pair.as_rule() {
                 Rule::text | Rule::word_text | Rule::stray => builder.push(text, range),
                 Rule::escaped => builder.push_fixed("$", text.span(range)),
-                Rule::named | Rule::braced => self.variable(pair, text, lookup, builder),
+                Rule::named | Rule::braced => {
+                    let mut inner = pair.into_inner();
+                    let Some(name) = inner.next() else { continue };
+                    let operator = inner.next().map_or("", |operator| operator.as_str());
+                    let word = inner.next().map(Word::Parsed);
+                    let name = name.as_span().start()..name.as_span().end();
+                    self.variable(Variable { range, name, operator, word }, text, lookup, builder);
+                }
                 Rule::broken => {
                     let end = range.start + text.as_str()[range.clone()].find('}').map_or(range.len(), |at| at + 1);
                     let span = text.span(range.start..end);
@@ -85,18 +146,15 @@ impl Interpolated {
 
     fn variable(
         &mut self,
-        pair: Pair<'_, Rule>,
+        variable: Variable<'_>,
         text: &Text,
         lookup: &dyn Fn(&str) -> Lookup,
         builder: &mut TextBuilder,
     ) {
-        let span = text.span(pair.as_span().start()..pair.as_span().end());
-        let mut inner = pair.into_inner();
-        let Some(name) = inner.next() else { return };
-        let name_span = text.span(name.as_span().start()..name.as_span().end());
-        let operator = inner.next().map_or("", |operator| operator.as_str());
-        let word = inner.next();
-        let value = lookup(name.as_str());
+        let Variable { range, name, operator, word } = variable;
+        let span = text.span(range);
+        let missing = |required| Missing { name: text.slice(name.clone()).spanned(), span, required };
+        let value = lookup(&text.as_str()[name.clone()]);
         let empty_counts_as_unset = operator.starts_with(':');
         let set = match &value {
             Lookup::Value(value) => !(empty_counts_as_unset && value.as_str().is_empty()),
@@ -107,23 +165,32 @@ impl Interpolated {
             }
         };
         match (operator.trim_start_matches(':'), word) {
-            ("+", Some(word)) if set => self.pieces(word.into_inner(), text, lookup, builder),
+            ("+", Some(word)) if set => self.word(word, text, lookup, builder),
             ("+", _) => {}
-            ("-", Some(word)) if !set => self.pieces(word.into_inner(), text, lookup, builder),
+            ("-", Some(word)) if !set => self.word(word, text, lookup, builder),
             ("?", Some(word)) if !set && !matches!(value, Lookup::Unknown) => {
                 self.incomplete = true;
-                let name = Spanned::new(name.as_str().to_owned(), name_span);
-                self.missing.push(Missing { name, span, required: Some(word.as_str().to_owned()) });
+                let message = match &word {
+                    Word::Plain(range) => &text.as_str()[range.clone()],
+                    Word::Parsed(pair) => pair.as_str(),
+                };
+                self.missing.push(missing(Some(message.to_owned())));
             }
             _ => match value {
                 Lookup::Value(value) => builder.push_fixed(value.as_str(), span),
                 Lookup::Unknown => {}
                 Lookup::Unset => {
                     self.incomplete = true;
-                    let name = Spanned::new(name.as_str().to_owned(), name_span);
-                    self.missing.push(Missing { name, span, required: None });
+                    self.missing.push(missing(None));
                 }
             },
+        }
+    }
+
+    fn word(&mut self, word: Word<'_>, text: &Text, lookup: &dyn Fn(&str) -> Lookup, builder: &mut TextBuilder) {
+        match word {
+            Word::Plain(range) => builder.push(text, range),
+            Word::Parsed(pair) => self.pieces(pair.into_inner(), text, lookup, builder),
         }
     }
 
