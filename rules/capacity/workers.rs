@@ -1,6 +1,6 @@
 //! So little is worked on at a time that one slow request holds up all others.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::finding::Findings;
 use crate::rules::Rule;
@@ -35,8 +35,8 @@ fn check(site: &Site, findings: &mut Findings) {
 }
 
 /// What proxies ask the system to let wait on each address.
-fn queues_of_proxies(site: &Site) -> HashMap<(MachineId, &Endpoint), Spanned<u64>> {
-    let mut queues = HashMap::new();
+fn queues_of_proxies(site: &Site) -> FxHashMap<(MachineId, &Endpoint), Spanned<u64>> {
+    let mut queues = FxHashMap::default();
     for server in &site.servers {
         let Some(machine) = site.proxy(server.proxy).machine else { continue };
         for listen in &server.listens {

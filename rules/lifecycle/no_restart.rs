@@ -1,6 +1,8 @@
 //! Backends and proxies that stay down after a crash or a reboot, while the services beside them come back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
@@ -179,7 +181,7 @@ struct Need {
 }
 
 fn needed(site: &Site) -> BTreeMap<MachineId, Need> {
-    let mut named: HashMap<(usize, &str), MachineId> = HashMap::new();
+    let mut named: FxHashMap<(usize, &str), MachineId> = FxHashMap::default();
     for (number, machine) in site.machines.iter().enumerate() {
         named.entry((machine.project, &machine.name)).or_insert(MachineId(number));
     }

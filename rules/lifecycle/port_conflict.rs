@@ -1,7 +1,9 @@
 //! Two processes want one port, so the second one does not start.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
@@ -27,7 +29,7 @@ fn check(site: &Site, findings: &mut Findings) {
     for (number, machine) in site.machines.iter().enumerate().filter(|(_, machine)| machine.start == Start::Always) {
         // A service that is not started at boot stands there as an alternative.
         let idle = machine.services.iter().filter(|service| service.enabled == Some(false));
-        let idle: HashSet<usize> = idle.flat_map(|service| service.listeners.iter().copied()).collect();
+        let idle: FxHashSet<usize> = idle.flat_map(|service| service.listeners.iter().copied()).collect();
         for (index, listener) in machine.listening.listeners.iter().enumerate() {
             let Endpoint::Tcp { port, .. } = listener.endpoint else { continue };
             // Of the branches of a script one runs, and what one starts for a while it may stop again.
@@ -64,7 +66,7 @@ enum Owner {
 }
 
 struct Owners {
-    proxies: HashMap<Span, ProxyId>,
+    proxies: FxHashMap<Span, ProxyId>,
 }
 
 impl Owners {

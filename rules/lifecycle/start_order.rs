@@ -1,6 +1,8 @@
 //! Proxies that start before, or without, what they need: names that do not resolve yet, backends that are not up.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
@@ -137,9 +139,9 @@ fn is_judged(site: &Site, home: MachineId) -> bool {
 }
 
 /// Who has a name on a network; names of several machines are left out.
-fn names(site: &Site) -> HashMap<(usize, &str), MachineId> {
-    let mut names = HashMap::new();
-    let mut several = HashSet::new();
+fn names(site: &Site) -> FxHashMap<(usize, &str), MachineId> {
+    let mut names = FxHashMap::default();
+    let mut several = FxHashSet::default();
     for (number, machine) in site.machines.iter().enumerate() {
         let Attached::Networks(attachments) = &machine.attached else { continue };
         for attachment in attachments {
@@ -262,7 +264,7 @@ fn check_boot(site: &Site, findings: &mut Findings) {
     let services = site.machines.iter().flat_map(|machine| &machine.services);
     let of_service = |service: &Service| service.before_network.map(|place| (service.proxies.clone(), place));
     let early = services.filter_map(of_service);
-    let early: HashMap<ProxyId, Span> =
+    let early: FxHashMap<ProxyId, Span> =
         early.flat_map(|(proxies, place)| proxies.into_iter().map(move |proxy| (proxy, place))).collect();
     for (end, hop) in site.ends() {
         let Some(unit) = early.get(&hop.proxy) else { continue };

@@ -1,6 +1,6 @@
 //! The proxy connects to a unix socket that nobody makes.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
@@ -33,7 +33,7 @@ fn check(site: &Site, findings: &mut Findings) {
 
 /// The socket is asked for, and its folder is not there when it is to be made.
 fn check_folders(site: &Site, findings: &mut Findings) {
-    let mut asked: HashMap<ListenerId, (&End, &Hop)> = HashMap::new();
+    let mut asked: FxHashMap<ListenerId, (&End, &Hop)> = FxHashMap::default();
     for (end, hop) in site.ends() {
         let listener = match &end.reach {
             Reach::Delivered(listener) => *listener,

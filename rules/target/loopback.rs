@@ -1,7 +1,9 @@
 //! What was meant when a proxy in a container asks its own loopback address and nothing listens there: a program beside
 //! it, or another container.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use super::words::port_of;
 use crate::rules::words::{listens, name};
@@ -46,7 +48,7 @@ impl Meant {
 
 /// The containers of each project by the ports that are known of them.
 pub struct Ports {
-    by_port: HashMap<(usize, u16), Vec<Meant>>,
+    by_port: FxHashMap<(usize, u16), Vec<Meant>>,
 }
 
 /// Nobody means one of so many ports.
@@ -54,7 +56,7 @@ const WIDEST_RANGE: u16 = 64;
 
 impl Ports {
     pub fn of(site: &Site) -> Ports {
-        let mut ports = Ports { by_port: HashMap::new() };
+        let mut ports = Ports { by_port: FxHashMap::default() };
         for (number, machine) in site.machines.iter().enumerate().filter(|(_, it)| it.kind == Kind::Container) {
             let mut add = |asked: u16, port: u16, place: Span, evidence: Evidence| {
                 let meant = Meant { machine: MachineId(number), port, place, evidence };

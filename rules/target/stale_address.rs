@@ -1,7 +1,8 @@
 //! A container is asked at an address that changes.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
 
 use super::words::{Asked, container, host_and_port, product};
 use crate::finding::Findings;
@@ -98,10 +99,10 @@ fn named(site: &Site, names: &Names, home: &Machine, asked: &str) -> Option<Mach
 }
 
 /// Machines by the names that they have on each network.
-type Names<'s> = HashMap<(NetworkId, &'s str), MachineId>;
+type Names<'s> = FxHashMap<(NetworkId, &'s str), MachineId>;
 
 fn names(site: &Site) -> Names<'_> {
-    let mut names = HashMap::new();
+    let mut names = FxHashMap::default();
     for (number, machine) in site.machines.iter().enumerate() {
         let Attached::Networks(attachments) = &machine.attached else { continue };
         for attachment in attachments {

@@ -1,6 +1,6 @@
 //! The proxy gives up before its backend, or the backend before its proxy.
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::second_proxy::{LONG, SecondProxies};
 use super::words::{ANSWER, default_of, duration, is_longer, waits_for};
@@ -46,8 +46,8 @@ enum Other<'s> {
 fn check(site: &Site, findings: &mut Findings) {
     let (backends, second_proxies) = (site.backends_by_listener(), SecondProxies::of(site));
     let mut clashes: Vec<Clash> = Vec::new();
-    let mut known: HashMap<Span, usize> = HashMap::new();
-    let mut fronts: HashSet<Span> = HashSet::new();
+    let mut known: FxHashMap<Span, usize> = FxHashMap::default();
+    let mut fronts: FxHashSet<Span> = FxHashSet::default();
     for (end, hop) in site.ends() {
         let (Reach::Delivered(id), Some(read)) = (&end.reach, &hop.waits.read) else { continue };
         if hop.protocol.value == Protocol::Tcp {
@@ -79,7 +79,7 @@ fn check(site: &Site, findings: &mut Findings) {
 }
 
 /// What stands in front of the proxy gives up long before; waits of hours are for connections that stay open.
-fn outlasts_front(hop: &Hop, read: &Wait, said: &mut HashSet<Span>, findings: &mut Findings) {
+fn outlasts_front(hop: &Hop, read: &Wait, said: &mut FxHashSet<Span>, findings: &mut Findings) {
     let (Some(front), Some(place)) = (&hop.settings.front, read.written) else { return };
     if !is_longer(read.seconds, front.seconds) || read.seconds > LONG || !said.insert(place) {
         return;

@@ -1,6 +1,6 @@
 //! How long a second proxy waits for what a first one sends it.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::site::Site;
 use crate::site::listener::Endpoint;
@@ -17,29 +17,29 @@ const MANY: usize = 64;
 /// What all proxies of a site take in, and where it goes.
 pub struct SecondProxies<'s> {
     site: &'s Site,
-    servers: HashMap<(MachineId, &'s Endpoint), Vec<usize>>,
+    servers: FxHashMap<(MachineId, &'s Endpoint), Vec<usize>>,
     /// The shortest wait for what is taken in on an address.
-    shortest: HashMap<(MachineId, &'s Endpoint), &'s Wait>,
-    hops: HashMap<usize, Vec<&'s Hop>>,
-    routes: HashMap<usize, Vec<&'s RoutePath>>,
+    shortest: FxHashMap<(MachineId, &'s Endpoint), &'s Wait>,
+    hops: FxHashMap<usize, Vec<&'s Hop>>,
+    routes: FxHashMap<usize, Vec<&'s RoutePath>>,
 }
 
 impl<'s> SecondProxies<'s> {
     pub fn of(site: &'s Site) -> SecondProxies<'s> {
-        let mut hops: HashMap<usize, Vec<&Hop>> = HashMap::new();
+        let mut hops: FxHashMap<usize, Vec<&Hop>> = FxHashMap::default();
         for hop in &site.hops {
             if let Some(server) = hop.route.and_then(|route| site.routes[route].server) {
                 hops.entry(server).or_default().push(hop);
             }
         }
-        let mut routes: HashMap<usize, Vec<&RoutePath>> = HashMap::new();
+        let mut routes: FxHashMap<usize, Vec<&RoutePath>> = FxHashMap::default();
         for route in &site.routes {
             if let Some(server) = route.server {
                 routes.entry(server).or_default().push(&route.path);
             }
         }
         let servers = site.servers_by_address();
-        let mut shortest = HashMap::new();
+        let mut shortest = FxHashMap::default();
         for (address, numbers) in &servers {
             let waits = numbers.iter().filter_map(|server| hops.get(server)).flatten();
             let waits = waits.filter_map(|hop| hop.waits.read.as_ref());

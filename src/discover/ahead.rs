@@ -25,9 +25,12 @@ pub fn started(format: &str, path: &str, text: &str, is_there: impl Fn(&str) -> 
     let bytes = text.as_bytes();
     for at in memchr2_iter(b'.', b':', bytes) {
         let behind = &bytes[at + 1..];
+        if !behind.first().is_some_and(|byte| byte.is_ascii_alphabetic()) {
+            continue;
+        }
         let length = behind.iter().take(LONGEST).take_while(|byte| byte.is_ascii_alphanumeric()).count();
         let is_file = bytes[at] == b'.' && ENDINGS.contains(&&behind[..length]);
-        let is_module = bytes[at] == b':' && behind.first().is_some_and(|byte| byte.is_ascii_alphabetic());
+        let is_module = bytes[at] == b':';
         if !is_file && !is_module {
             continue;
         }
@@ -36,6 +39,7 @@ pub fn started(format: &str, path: &str, text: &str, is_there: impl Fn(&str) -> 
             before.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || b"/._-@".contains(byte)).count();
         let file = match text.get(at - size..at) {
             Some("") | None => continue,
+            Some(path) if is_module && path.contains('/') => continue,
             Some(module) if is_module => format!("{}.py", module.replace('.', "/")),
             Some(name) => format!("{name}{}", &text[at..at + 1 + length]),
         };

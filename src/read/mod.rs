@@ -160,7 +160,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     });
     let mut containers = Vec::new();
     site.machines.reserve_exact(finished.len());
-    site.backends.reserve_exact(finished.iter().map(|it| it.site.backends.len()).sum());
+    site.make_room(finished.iter().map(|it| &it.site));
     for Finished { machine, site: own, opened, dockerfile, container } in finished {
         site.machines.push(*machine);
         site.add(own);

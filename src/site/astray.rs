@@ -1,7 +1,9 @@
 //! A port of the host that nobody is seen to have, and a container published on another one that nobody asks for: each was
 //! meant for the other.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use crate::site::Site;
 use crate::site::listener::{Endpoint, Protocol};
@@ -13,7 +15,7 @@ use crate::site::proxy::{Host, ProxyId, Target, To};
 pub fn find(
     site: &Site,
     host: MachineId,
-    published: &HashMap<u16, Vec<(MachineId, usize)>>,
+    published: &FxHashMap<u16, Vec<(MachineId, usize)>>,
 ) -> Option<(u16, MachineId, usize)> {
     let machine = site.machine(host);
     // Whatever runs beside the proxy may have the port.

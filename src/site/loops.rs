@@ -1,6 +1,8 @@
 //! Hops that lead from one route of a proxy to another, and back to the first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use crate::site::Site;
 use crate::site::listener::Endpoint;
@@ -46,17 +48,21 @@ pub fn mark(site: &mut Site) {
 /// What is looked up at each step.
 struct Steps {
     /// The only end by which a route passes its requests on.
-    ends_by_route: HashMap<usize, usize>,
+    ends_by_route: FxHashMap<usize, usize>,
     /// Ends that deliver to a server of a proxy.
     inner: Vec<usize>,
-    servers: HashMap<(MachineId, Endpoint), Vec<usize>>,
-    routes: HashMap<usize, Vec<usize>>,
+    servers: FxHashMap<(MachineId, Endpoint), Vec<usize>>,
+    routes: FxHashMap<usize, Vec<usize>>,
 }
 
 impl Steps {
     fn of(site: &Site) -> Steps {
-        let mut steps =
-            Steps { ends_by_route: HashMap::new(), inner: Vec::new(), servers: HashMap::new(), routes: HashMap::new() };
+        let mut steps = Steps {
+            ends_by_route: FxHashMap::default(),
+            inner: Vec::new(),
+            servers: FxHashMap::default(),
+            routes: FxHashMap::default(),
+        };
         let servers = site.servers_by_address();
         let address = |end: &End| match end.reach {
             Reach::Delivered(id) => Some((site.listener(id), id.machine)),

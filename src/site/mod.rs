@@ -14,7 +14,9 @@ pub mod reach;
 pub mod sockets;
 pub mod trouble;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use crate::site::backend::{Backend, Memory};
 use crate::site::firewall::{Confinement, Firewall};
@@ -75,7 +77,7 @@ impl Site {
     /// everything else in it counts from its own start.
     pub fn add(&mut self, part: Site) {
         let Site { proxies, servers, routes, groups, hops, backends, memory, troubles, .. } = part;
-        if self.proxies.is_empty() {
+        if self.hops.capacity() == 0 {
             // Nothing counts from anywhere yet, so what may be large is not copied.
             (self.proxies, self.servers, self.routes, self.groups, self.hops) =
                 (proxies, servers, routes, groups, hops);
@@ -104,6 +106,18 @@ impl Site {
         self.memory.extend(memory);
     }
 
+    /// Takes the room that these will need at once. One that is alone keeps its own.
+    pub fn make_room<'p>(&mut self, parts: impl Iterator<Item = &'p Site> + Clone) {
+        self.backends.reserve_exact(parts.clone().map(|part| part.backends.len()).sum());
+        let proxied = parts.filter(|part| !part.proxies.is_empty());
+        if proxied.clone().nth(1).is_none() {
+            return;
+        }
+        self.servers.reserve_exact(proxied.clone().map(|part| part.servers.len()).sum());
+        self.routes.reserve_exact(proxied.clone().map(|part| part.routes.len()).sum());
+        self.hops.reserve_exact(proxied.map(|part| part.hops.len()).sum());
+    }
+
     /// Gives back the room that was taken ahead for the many parts of a proxy.
     pub fn shrink(&mut self) {
         self.servers.shrink_to_fit();
@@ -123,8 +137,8 @@ impl Site {
     }
 
     /// The servers of proxies that take requests in on each address of a machine, as indices into [`Site::servers`].
-    pub fn servers_by_address(&self) -> HashMap<(MachineId, &Endpoint), Vec<usize>> {
-        let mut found: HashMap<(MachineId, &Endpoint), Vec<usize>> = HashMap::new();
+    pub fn servers_by_address(&self) -> FxHashMap<(MachineId, &Endpoint), Vec<usize>> {
+        let mut found: FxHashMap<(MachineId, &Endpoint), Vec<usize>> = FxHashMap::default();
         for (number, server) in self.servers.iter().enumerate() {
             let Some(machine) = self.proxy(server.proxy).machine else { continue };
             for listen in &server.listens {

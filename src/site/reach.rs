@@ -1,7 +1,9 @@
 //! Follows every hop to its end: what answers there, or why nothing does.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+
+use rustc_hash::FxHashMap;
 
 use crate::side_by_side::side_by_side;
 use crate::site::Site;
@@ -259,15 +261,15 @@ impl Family {
 struct Index<'s> {
     site: &'s Site,
     /// Members of a network by name.
-    names: HashMap<(usize, &'s str), Vec<MachineId>>,
+    names: FxHashMap<(usize, &'s str), Vec<MachineId>>,
     /// Machines by any name they have anywhere, their own included.
-    anywhere: HashMap<&'s str, Vec<MachineId>>,
-    addresses: HashMap<IpAddr, MachineId>,
+    anywhere: FxHashMap<&'s str, Vec<MachineId>>,
+    addresses: FxHashMap<IpAddr, MachineId>,
     /// Machines by the stack that they use.
-    stacks: HashMap<MachineId, Vec<MachineId>>,
+    stacks: FxHashMap<MachineId, Vec<MachineId>>,
     gateways: BTreeSet<IpAddr>,
     /// Published ports by their host side.
-    published: HashMap<u16, Vec<(MachineId, usize)>>,
+    published: FxHashMap<u16, Vec<(MachineId, usize)>>,
     /// The only port of the host that is asked for and that nobody is seen to have, and the only published port that nobody
     /// asks for.
     astray: Option<(u16, MachineId, usize)>,
@@ -279,13 +281,13 @@ impl<'s> Index<'s> {
     fn of(site: &'s Site) -> Index<'s> {
         let mut index = Index {
             site,
-            names: HashMap::new(),
-            anywhere: HashMap::new(),
-            addresses: HashMap::new(),
-            stacks: HashMap::new(),
+            names: FxHashMap::default(),
+            anywhere: FxHashMap::default(),
+            addresses: FxHashMap::default(),
+            stacks: FxHashMap::default(),
             // Docker's default bridge.
             gateways: BTreeSet::from([IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1))]),
-            published: HashMap::new(),
+            published: FxHashMap::default(),
             astray: None,
             host: None,
             sockets: sockets::Sockets::of(site),

@@ -1,6 +1,6 @@
 //! Unix sockets: whether a path that a proxy connects to is the path that somebody listens on.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::site::Site;
 use crate::site::access::{Barrier, barrier};
@@ -54,20 +54,20 @@ enum Place {
 
 /// The unix sockets of a site by what they are looked up by.
 pub struct Sockets {
-    by_place: HashMap<Place, Vec<ListenerId>>,
-    by_path: HashMap<String, Vec<ListenerId>>,
-    by_folder: HashMap<Place, Vec<ListenerId>>,
+    by_place: FxHashMap<Place, Vec<ListenerId>>,
+    by_path: FxHashMap<String, Vec<ListenerId>>,
+    by_folder: FxHashMap<Place, Vec<ListenerId>>,
     /// Listeners of services that nobody on their machine asks, by machine.
-    idle: HashMap<MachineId, Vec<ListenerId>>,
+    idle: FxHashMap<MachineId, Vec<ListenerId>>,
 }
 
 impl Sockets {
     pub fn of(site: &Site) -> Sockets {
         let mut sockets = Sockets {
-            by_place: HashMap::new(),
-            by_path: HashMap::new(),
-            by_folder: HashMap::new(),
-            idle: HashMap::new(),
+            by_place: FxHashMap::default(),
+            by_path: FxHashMap::default(),
+            by_folder: FxHashMap::default(),
+            idle: FxHashMap::default(),
         };
         for (number, machine) in site.machines.iter().enumerate() {
             let mut owners: Vec<Option<&Service>> = vec![None; machine.listening.listeners.len()];
