@@ -344,21 +344,21 @@ impl<'s> Index<'s> {
                     return vec![end(None, None, hop.place, Reach::NoServers { group: *group_number })];
                 }
                 let servers = group.servers.iter().enumerate().filter(usable);
-                servers
-                    .map(|(server_number, server)| {
-                        let at = Some((*group_number, server_number));
-                        match &server.to {
-                            _ if server.unclear => {
-                                end(at, None, server.span, Reach::undecided("the server is chosen at run time"))
-                            }
-                            Err(malformed) => end(at, None, malformed.span, Reach::Malformed(malformed.clone())),
-                            Ok(target) => {
-                                let reach = self.reach(hop, target, !server.resolves);
-                                end(at, Some(target.clone()), target.place(), reach)
-                            }
+                let mut ends = Vec::with_capacity(group.servers.len());
+                ends.extend(servers.map(|(server_number, server)| {
+                    let at = Some((*group_number, server_number));
+                    match &server.to {
+                        _ if server.unclear => {
+                            end(at, None, server.span, Reach::undecided("the server is chosen at run time"))
                         }
-                    })
-                    .collect()
+                        Err(malformed) => end(at, None, malformed.span, Reach::Malformed(malformed.clone())),
+                        Ok(target) => {
+                            let reach = self.reach(hop, target, !server.resolves);
+                            end(at, Some(target.clone()), target.place(), reach)
+                        }
+                    }
+                }));
+                ends
             }
         }
     }
