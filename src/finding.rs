@@ -1,6 +1,8 @@
 //! What a rule says, before anyone decides how to print it.
 
-use rustc_hash::FxHashSet;
+use std::hash::BuildHasher;
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::source::Span;
 
@@ -62,15 +64,20 @@ pub struct Edit {
     pub text: String,
 }
 
-/// Collects the findings of one rule. The same message at the same place counts once.
+/// Collects the findings of one rule. The same message at the same place counts once: several stacks that share a file
+/// say the same thing of it, and so do the routes to one server.
 pub struct Findings {
     rule: &'static str,
     list: Vec<Finding>,
+    /// By place and hash of the message.
+    numbers: FxHashMap<(Span, u64), usize>,
+    /// What was said before, to be let go of.
+    repeated: Option<Finding>,
 }
 
 impl Findings {
     pub fn of(rule: &'static str) -> Findings {
-        Findings { rule, list: Vec::new() }
+        Findings { rule, list: Vec::new(), numbers: FxHashMap::default(), repeated: None }
     }
 
     pub fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Finding {
@@ -86,29 +93,30 @@ impl Findings {
     }
 
     pub fn add(&mut self, level: Level, span: Span, message: impl Into<String>) -> &mut Finding {
-        self.list.push(Finding {
+        let message = message.into();
+        let finding = Finding {
             rule: self.rule,
             level,
-            message: message.into(),
+            message,
             span,
             label: None,
             notes: Vec::new(),
             help: None,
             fixes: Vec::new(),
-        });
-        self.list.last_mut().expect("one was pushed the line before")
+        };
+        let number = self.list.len();
+        let first = *self.numbers.entry((span, FxBuildHasher.hash_one(&finding.message))).or_insert(number);
+        if self.list.get(first).is_some_and(|known| known.message == finding.message) {
+            return self.repeated.insert(finding);
+        }
+        self.list.push(finding);
+        &mut self.list[number]
     }
 
-    /// The findings, one a place and message: several stacks that share a file say the same thing of it.
-    pub fn into_vec(self) -> Vec<Finding> {
-        let mut seen: FxHashSet<(Span, &str)> = FxHashSet::default();
-        seen.reserve(self.list.len());
-        let is_new: Vec<bool> =
-            self.list.iter().map(|finding| seen.insert((finding.span, finding.message.as_str()))).collect();
-        let found = self.list.into_iter().zip(is_new);
-        let mut kept: Vec<Finding> = found.filter_map(|(finding, is_new)| is_new.then_some(finding)).collect();
-        kept.shrink_to_fit();
-        kept
+    /// The findings, one a place and message.
+    pub fn into_vec(mut self) -> Vec<Finding> {
+        self.list.shrink_to_fit();
+        self.list
     }
 }
 
