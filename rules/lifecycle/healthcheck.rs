@@ -201,7 +201,7 @@ mod tests {
         let mut site = site();
         let id = container(&mut site, "api", 80);
         let port = Spanned::new(port, place(7));
-        site.machines[id.0].probe = Some(Probe {
+        site.machines[id.0].probe = Some(Box::new(Probe {
             place: place(5),
             enabled: true,
             tool: Some(Spanned::new("curl".to_owned(), place(6))),
@@ -211,7 +211,7 @@ mod tests {
             timeout: None,
             retries: None,
             start_period: None,
-        });
+        }));
         edit(&mut site);
         said(&RULE, &mut site)
     }

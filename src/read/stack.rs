@@ -277,7 +277,7 @@ impl Placed<'_, '_> {
             depends_on: self.depends_on(service),
             restart: restart(service),
             tools: probe::tools(probe.as_ref(), container),
-            probe,
+            probe: probe.map(Box::new),
             image_has_probe,
             slow_start: container.started.slow.clone(),
             replaced_alone: None,

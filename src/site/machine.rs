@@ -55,7 +55,7 @@ pub struct Machine {
     pub depends_on: Vec<Dependency>,
     /// The restart policy as it is written.
     pub restart: Option<Spanned<String>>,
-    pub probe: Option<Probe>,
+    pub probe: Option<Box<Probe>>,
     /// Whether its image brings a health check of its own; `None`: not visible.
     pub image_has_probe: Option<bool>,
     /// A command that takes long and that its start script runs to the end before the program that listens.
