@@ -113,7 +113,7 @@ fn route(site: &Site, end: &End, hop: &Hop, proxy: &str, numbers: &BTreeMap<List
         proxy: proxy.to_owned(),
         matches: format!("{server_name}{path}"),
         place: end.place,
-        target: end.target.as_ref().map_or_else(|| hop.written.clone(), ToString::to_string),
+        target: site.target(end).map_or_else(|| hop.written.clone(), ToString::to_string),
         outcome: end.reach.outcome(),
         why,
         listener: listener.and_then(|id| numbers.get(&id).copied()),

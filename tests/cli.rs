@@ -548,9 +548,16 @@ mod unix {
         Some(rest.split('"').nth(1).map_or_else(|| name.to_owned(), str::to_owned))
     }
 
-    /// What the C library and the count of processors look at, in every program.
-    const EVERY_PROGRAM: &[&str] =
-        &["/etc/ld.so", "/lib", "/usr/lib", "/proc/self/maps", "/proc/self/cgroup", "/sys/fs/cgroup/"];
+    /// What the C library, the allocator and the count of processors look at, in every program.
+    const EVERY_PROGRAM: &[&str] = &[
+        "/etc/ld.so",
+        "/lib",
+        "/usr/lib",
+        "/proc/self/maps",
+        "/proc/self/cgroup",
+        "/proc/sys/vm/overcommit_memory",
+        "/sys/fs/cgroup/",
+    ];
 
     #[test]
     fn nothing_outside_of_a_root_is_touched() {

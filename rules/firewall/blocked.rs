@@ -61,7 +61,7 @@ fn turned_away(site: &Site, findings: &mut Findings) {
         let Reach::Delivered(id) = &end.reach else { continue };
         let Some(backend) = backends.get(id) else { continue };
         let Some(clients) = &backend.clients else { continue };
-        let Some(Target::Tcp { host, .. }) = &end.target else { continue };
+        let Some(Target::Tcp { host, .. }) = site.target(end) else { continue };
         let Some(home) = site.home(hop) else { continue };
         let is_own = home.stack == site.machine(id.machine).stack;
         let is_admitted = match &host.value {
@@ -83,7 +83,7 @@ fn turned_away(site: &Site, findings: &mut Findings) {
         for (end, _, _) in hops.iter().take(HOPS) {
             finding.note(end.place, "this connection comes from another address");
         }
-        finding.help(match &end.target {
+        finding.help(match site.target(end) {
             Some(Target::Tcp { host: Spanned { value: Host::Address(address), .. }, .. }) if address.is_loopback() => {
                 format!("add `{address}` to the list")
             }

@@ -19,17 +19,19 @@ const UNLABELLED: &[&str] = &["/home/", "/root/", "/srv/", "/opt/", "/tmp/"];
 fn check(site: &Site, findings: &mut Findings) {
     let Some(confinement) = &site.confinement else { return };
     let on_host = |hop: &Hop| site.home(hop).is_some_and(|home| home.kind == Kind::Host);
-    let stopped: Vec<(&End, &Hop)> =
-        site.ends().filter(|(end, hop)| on_host(hop) && may_work(end) && is_stopped(confinement, end)).collect();
+    let stopped: Vec<(&End, &Hop)> = site
+        .ends()
+        .filter(|(end, hop)| on_host(hop) && may_work(end) && is_stopped(confinement, site.target(end)))
+        .collect();
     let Some((end, hop)) = stopped.first() else { return };
     let proxy = site.proxy(hop.proxy);
     let message = format!("SELinux keeps {} from its backends: it answers {}", proxy.product, proxy.answers.refused);
     let finding = findings.warning(confinement.place, message).label("nothing in the tree opens these ways");
     for (end, _) in stopped.iter().take(HOPS) {
-        let target = end.target.as_ref().map(Target::to_string).unwrap_or_default();
+        let target = site.target(end).map(Target::to_string).unwrap_or_default();
         finding.note(end.place, format!("connects to {target}"));
     }
-    match end.target {
+    match site.target(end) {
         Some(Target::Unix { .. }) => {
             finding.help("put the socket below /run and give it a label that web servers may write to");
         }
@@ -44,8 +46,8 @@ fn may_work(end: &End) -> bool {
     matches!(end.reach, Reach::Delivered(_) | Reach::Undecided(_) | Reach::Leaves)
 }
 
-fn is_stopped(confinement: &Confinement, end: &End) -> bool {
-    match &end.target {
+fn is_stopped(confinement: &Confinement, target: Option<&Target>) -> bool {
+    match target {
         Some(Target::Tcp { port, .. }) => !confinement.ports.contains(&port.number),
         Some(Target::Unix { path }) => {
             let labelled = |folder: &String| folder.len() > 1 && path.value.starts_with(folder.as_str());

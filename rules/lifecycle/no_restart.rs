@@ -195,7 +195,7 @@ fn needed(site: &Site) -> BTreeMap<MachineId, Need> {
         if let Reach::Delivered(listener) = &end.reach {
             needed.entry(listener.machine).or_insert_with(need);
         }
-        let Some(Target::Tcp { host, .. }) = &end.target else { continue };
+        let Some(Target::Tcp { host, .. }) = site.target(end) else { continue };
         let Host::Name(asked) = &host.value else { continue };
         let project = site.machine(home).project;
         if let Some(machine) = named.get(&(project, asked.as_str())) {

@@ -70,7 +70,7 @@ fn check(site: &Site, findings: &mut Findings) {
 fn is_asked(site: &Site, id: MachineId) -> bool {
     let Attached::Networks(attachments) = &site.machine(id).attached else { return false };
     let is_name = |name: &str| attachments.iter().any(|it| it.names.iter().any(|own| own.eq_ignore_ascii_case(name)));
-    site.ends().any(|(end, _)| match &end.target {
+    site.ends().any(|(end, _)| match site.target(end) {
         Some(Target::Tcp { host, .. }) => matches!(&host.value, Host::Name(name) if is_name(name)),
         _ => false,
     })

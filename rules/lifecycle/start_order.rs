@@ -114,7 +114,7 @@ fn needs(site: &Site) -> BTreeMap<MachineId, Needs<'_>> {
     let mut needs: BTreeMap<MachineId, Needs> = BTreeMap::new();
     for (end, hop) in site.ends() {
         let Some(home) = site.proxy(hop.proxy).machine else { continue };
-        let (Some(Target::Tcp { host, .. }), true) = (&end.target, is_judged(site, home)) else { continue };
+        let (Some(Target::Tcp { host, .. }), true) = (site.target(end), is_judged(site, home)) else { continue };
         let Host::Name(name) = &host.value else { continue };
         let Attached::Networks(attachments) = &site.machine(site.machine(home).stack).attached else { continue };
         let member = attachments.iter().find_map(|attachment| names.get(&(attachment.network.0, name.as_str())));
@@ -268,7 +268,7 @@ fn check_boot(site: &Site, findings: &mut Findings) {
         early.flat_map(|(proxies, place)| proxies.into_iter().map(move |proxy| (proxy, place))).collect();
     for (end, hop) in site.ends() {
         let Some(unit) = early.get(&hop.proxy) else { continue };
-        let Some(Target::Tcp { host, .. }) = &end.target else { continue };
+        let Some(Target::Tcp { host, .. }) = site.target(end) else { continue };
         let Host::Name(name) = &host.value else { continue };
         let proxy = site.proxy(hop.proxy);
         let fatal = proxy.answers.unknown_name == UnknownName::KeepsFromStarting;

@@ -15,7 +15,9 @@ pub const RULE: Rule = Rule { id: "socket/not-shared", doc: include_str!("not_sh
 fn check(site: &Site, findings: &mut Findings) {
     for (end, hop) in site.ends() {
         let Reach::Socket(Missing { why: MissingWhy::NotShared { listener }, .. }) = &end.reach else { continue };
-        let (Some(home), Some(Target::Unix { path })) = (site.proxy(hop.proxy).machine, &end.target) else { continue };
+        let (Some(home), Some(Target::Unix { path })) = (site.proxy(hop.proxy).machine, site.target(end)) else {
+            continue;
+        };
         if listener.machine == home {
             add_own_tmp(site, end, hop, home, *listener, &path.value, findings);
         } else {

@@ -17,7 +17,7 @@ pub const RULE: Rule = Rule { id: "socket/path-mismatch", doc: include_str!("pat
 fn check(site: &Site, findings: &mut Findings) {
     for (end, hop) in site.ends() {
         let Reach::Socket(Missing { why, certainty }) = &end.reach else { continue };
-        let Some(Target::Unix { path }) = &end.target else { continue };
+        let Some(Target::Unix { path }) = site.target(end) else { continue };
         let level = match certainty {
             Certainty::Proven => Level::Error,
             Certainty::Likely => Level::Warning,

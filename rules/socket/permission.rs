@@ -37,7 +37,7 @@ fn add_socket(
     level: Level,
     findings: &mut Findings,
 ) {
-    let Some(Target::Unix { path }) = &end.target else { return };
+    let Some(Target::Unix { path }) = site.target(end) else { return };
     let Barrier { user, owner, group, mode, .. } = barrier;
     let listener = site.listener(id);
     let access = listener.access.as_ref();

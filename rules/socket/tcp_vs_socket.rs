@@ -25,7 +25,7 @@ fn check(site: &Site, findings: &mut Findings) {
 }
 
 fn add_socket_asked(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty: Certainty, findings: &mut Findings) {
-    let Some(Target::Unix { path }) = &end.target else { return };
+    let Some(Target::Unix { path }) = site.target(end) else { return };
     let (listener, machine) = (site.listener(id), words::name(site.machine(id.machine)));
     findings
         .add(level(certainty), end.place, format!("nobody makes the socket `{path}`: {machine} listens on TCP"))

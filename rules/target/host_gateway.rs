@@ -38,7 +38,7 @@ fn check(site: &Site, findings: &mut Findings) {
     for ((place, certainty), hops) in loopback {
         let Some(&(end, hop)) = hops.first() else { continue };
         let from = site.home(hop).map_or("containers".to_owned(), name);
-        let port = host_and_port(end).map_or(String::new(), |(_, port)| format!("port {} of ", port.number));
+        let port = host_and_port(site, end).map_or(String::new(), |(_, port)| format!("port {} of ", port.number));
         let message = format!("{port}the host is open on its loopback address only, which {from} does not reach");
         let finding = findings.add(level(certainty), place, message).label("no container reaches this address");
         note_each(finding, hops.iter().map(|(end, hop)| (end.place, connects(site, hop))));

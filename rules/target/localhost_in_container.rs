@@ -22,7 +22,7 @@ fn check(site: &Site, findings: &mut Findings) {
         if !ports.is_elsewhere(site, hop, refused) || fights_over_a_port(site, refused) {
             continue;
         }
-        let (Some(home), Some((host, port))) = (site.home(hop), host_and_port(end)) else { continue };
+        let (Some(home), Some((host, port))) = (site.home(hop), host_and_port(site, end)) else { continue };
         let message = format!(
             "nothing in {} listens on port {}, and `{}` is {} itself",
             name(home),

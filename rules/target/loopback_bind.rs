@@ -64,7 +64,7 @@ fn written_bind(listener: &Listener) -> Option<&'static str> {
 fn by_name(site: &Site, end: &End, hop: &Hop, id: ListenerId, findings: &mut Findings) {
     let listener = site.listener(id);
     let Endpoint::Tcp { bind: Bind::Localhost, port } = listener.endpoint else { return };
-    let Some((host, _)) = host_and_port(end) else { return };
+    let Some((host, _)) = host_and_port(site, end) else { return };
     let message = format!("`localhost` may become the other of its two addresses, and `{host}:{port}` is asked for");
     let finding = findings.warning(listener.bind_place, message).label(listener.why.clone());
     finding.note(end.place, format!("{} connects here", product(site, hop))).help(format!("listen on `{host}`"));

@@ -49,7 +49,7 @@ fn check(site: &Site, findings: &mut Findings) {
 }
 
 fn without(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
-    let Some((host, _)) = host_and_port(end) else { return };
+    let Some((host, _)) = host_and_port(site, end) else { return };
     let proxy = site.proxy(hop.proxy);
     let message = format!("`{host}` is looked up with each request, and no name server is set");
     let finding = findings.error(hop.place, message);
@@ -64,7 +64,7 @@ fn without(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
 }
 /// `extra_hosts` fills `/etc/hosts`, which is read once, when the proxy starts.
 fn only_listed(site: &Site, end: &End, hop: &Hop, entry: Span, findings: &mut Findings) {
-    let Some((host, _)) = host_and_port(end) else { return };
+    let Some((host, _)) = host_and_port(site, end) else { return };
     let proxy = site.proxy(hop.proxy);
     let message = format!("`{host}` is looked up with each request, and no name server knows it");
     let finding = findings.error(hop.place, message);

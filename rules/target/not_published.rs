@@ -32,7 +32,7 @@ fn check(site: &Site, findings: &mut Findings) {
         let machine = site.machine(machine);
         let published = &machine.published[number];
         let Some(&((end, _), certainty)) = hops.first() else { continue };
-        let Some((_, port)) = host_and_port(end) else { continue };
+        let Some((_, port)) = host_and_port(site, end) else { continue };
         let inside = port.number;
         let message = format!("port {inside} of {} is published on a random port of the host", name(machine));
         let finding = findings.add(level(certainty), published.place, message).label("another one at each start");
@@ -78,7 +78,7 @@ fn tcp_port(listener: &Listener) -> Option<u16> {
 }
 
 fn not_at_all(site: &Site, end: &End, hop: &Hop, machine: MachineId, certainty: Certainty, findings: &mut Findings) {
-    let Some((host, port)) = host_and_port(end) else { return };
+    let Some((host, port)) = host_and_port(site, end) else { return };
     let machine = site.machine(machine);
     let message = format!("port {} of {} is not published on the host", port.number, name(machine));
     let finding = findings.add(level(certainty), port.written.unwrap_or(host.span), message);
@@ -95,7 +95,7 @@ fn elsewhere(
     certainty: Certainty,
     findings: &mut Findings,
 ) {
-    let Some((host, port)) = host_and_port(end) else { return };
+    let Some((host, port)) = host_and_port(site, end) else { return };
     let machine = site.machine(machine);
     let published = &machine.published[number];
     let outside = first.saturating_add(port.number.saturating_sub(published.container.0));

@@ -66,7 +66,8 @@ fn only_listener(site: &Site, asked: &Asked) -> Option<ListenerId> {
 fn outvoted(site: &Site, hops: &[Asked]) -> Option<ListenerId> {
     let first = hops.first()?;
     let certain = first.refused.certainty == Certainty::Proven && first.refused.host_side.is_none();
-    let written = hops.iter().all(|asked| host_and_port(asked.end).is_some_and(|(_, port)| port.written.is_some()));
+    let written =
+        hops.iter().all(|asked| host_and_port(site, asked.end).is_some_and(|(_, port)| port.written.is_some()));
     if !certain || !written {
         return None;
     }
@@ -102,7 +103,7 @@ fn at_listener(site: &Site, hops: &[Asked], id: ListenerId, findings: &mut Findi
 
 fn at_hop(site: &Site, asked: &Asked, findings: &mut Findings) {
     let Asked { end, hop, refused } = asked;
-    let Some((host, port)) = host_and_port(end) else { return };
+    let Some((host, port)) = host_and_port(site, end) else { return };
     let machine = site.machine(refused.machine);
     let probably = if refused.certainty == Certainty::Likely { "probably " } else { "" };
     let message = format!("{} {probably}does not listen on port {}", name(machine), refused.port);
@@ -167,7 +168,7 @@ fn declares(declared: &Declared) -> String {
 
 /// `127.0.0.1` is asked and only `::1` is bound, or the reverse.
 fn other_family(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty: Certainty, findings: &mut Findings) {
-    let (Some((host, port)), Some(target)) = (host_and_port(end), &end.target) else { return };
+    let (Some((host, port)), Some(target)) = (host_and_port(site, end), site.target(end)) else { return };
     let listener = site.listener(id);
     let Endpoint::Tcp { bind: Bind::Only(bound), .. } = listener.endpoint else { return };
     let message = format!("nothing listens on {target}, only on {}", address(&listener.endpoint));
@@ -181,7 +182,7 @@ fn other_family(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty: Ce
 
 /// `localhost` is two addresses, the listener has one of them, and no second one is tried.
 fn one_of_two(site: &Site, end: &End, hop: &Hop, id: ListenerId, findings: &mut Findings) {
-    let (Some(one_try), Some((host, port))) = (hop.settings.one_try, host_and_port(end)) else { return };
+    let (Some(one_try), Some((host, port))) = (hop.settings.one_try, host_and_port(site, end)) else { return };
     let listener = site.listener(id);
     let Endpoint::Tcp { bind: Bind::Only(bound), .. } = listener.endpoint else { return };
     let is_own = matches!(&host.value, Host::Name(name) if name.eq_ignore_ascii_case("localhost"));

@@ -31,7 +31,7 @@ fn check(site: &Site, findings: &mut Findings) {
         }
         let or = other.map_or(String::new(), |(_, port)| format!(", or port {port} for {asked}"));
         finding.help(format!("{}{or}", advice(asked, spoken)));
-        let port_is_written = matches!(&end.target, Some(Target::Tcp { port, .. }) if port.written.is_some());
+        let port_is_written = matches!(site.target(end), Some(Target::Tcp { port, .. }) if port.written.is_some());
         if other.is_some() || !port_is_written {
             continue;
         }

@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule { id: "target/proxy-loop", doc: include_str!("proxy_
 fn check(site: &Site, findings: &mut Findings) {
     for (end, hop) in site.ends() {
         let Reach::Loop { listen, route, through } = &end.reach else { continue };
-        let Some(target) = &end.target else { continue };
+        let Some(target) = site.target(end) else { continue };
         // A round is one mistake: the hop that is written last closes it.
         if through.iter().any(|other| *other > end.place) {
             continue;

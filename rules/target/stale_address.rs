@@ -18,7 +18,7 @@ pub const RULE: Rule = Rule { id: "target/stale-address", doc: include_str!("sta
 fn check(site: &Site, findings: &mut Findings) {
     let names = names(site);
     for (end, hop) in site.ends() {
-        let (Some(home), Some((host, _))) = (site.home(hop), host_and_port(end)) else { continue };
+        let (Some(home), Some((host, _))) = (site.home(hop), host_and_port(site, end)) else { continue };
         match &host.value {
             Host::Address(address) => number(site, end, hop, *address, findings),
             Host::Name(name) => resolved_once(site, (end, hop), &names, home, name, findings),
@@ -28,7 +28,7 @@ fn check(site: &Site, findings: &mut Findings) {
 
 /// An address of the kind that Docker hands out, and no file makes it a fixed one.
 fn number(site: &Site, end: &End, hop: &Hop, address: IpAddr, findings: &mut Findings) {
-    let (Reach::Leaves, Some((host, _))) = (&end.reach, host_and_port(end)) else { return };
+    let (Reach::Leaves, Some((host, _))) = (&end.reach, host_and_port(site, end)) else { return };
     if !is_handed_out(address) || !site.machines.iter().any(|machine| machine.kind == Kind::Container) {
         return;
     }

@@ -17,7 +17,7 @@ fn check(site: &Site, findings: &mut Findings) {
         }
         trust(site, hop, findings);
         name_of_group(site, end, hop, findings);
-        let Some((host, _)) = host_and_port(end) else { continue };
+        let Some((host, _)) = host_and_port(site, end) else { continue };
         match &host.value {
             // One without a dot is a neighbour's.
             Host::Name(name) if matches!(end.reach, Reach::Leaves) && name.contains('.') => {
@@ -66,7 +66,7 @@ fn bare_address(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {
     if site.tls_name(hop).is_some() || !hop.settings.tls.verify.as_ref().is_some_and(|verify| verify.value) {
         return;
     }
-    let Some((host, _)) = host_and_port(end) else { return };
+    let Some((host, _)) = host_and_port(site, end) else { return };
     let proxy = site.proxy(hop.proxy);
     let finding =
         findings.warning(end.place, format!("few certificates are valid for a bare address such as `{host}`"));

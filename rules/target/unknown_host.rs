@@ -22,7 +22,7 @@ fn check(site: &Site, findings: &mut Findings) {
     for (end, hop) in site.ends() {
         match &end.reach {
             Reach::GroupUnknown { name, closest, certainty: Certainty::Proven } => {
-                no_group(site, end, hop, name, closest.as_ref(), findings);
+                no_group(site, end, hop, name, closest.as_deref(), findings);
             }
             Reach::GroupUnknown { name, closest: Some(closest), certainty: Certainty::Likely } => {
                 misspelt_group(site, end, hop, name, closest, findings);
@@ -30,7 +30,7 @@ fn check(site: &Site, findings: &mut Findings) {
             _ => {}
         }
         let Reach::NameUnknown(unknown) = &end.reach else { continue };
-        let (Some(home), Some((host, port))) = (site.home(hop), host_and_port(end)) else { continue };
+        let (Some(home), Some((host, port))) = (site.home(hop), host_and_port(site, end)) else { continue };
         let without_network = unknown.without_network.and_then(|id| container(site, id));
         if home.kind == Kind::Host || site.machine(home.stack).kind == Kind::Host {
             from_host(site, end, hop, unknown, without_network, findings);
@@ -70,7 +70,7 @@ fn no_group(site: &Site, end: &End, hop: &Hop, name: &str, closest: Option<&Span
 /// A group that nothing is sent to differs in punctuation alone.
 fn misspelt_group(site: &Site, end: &End, hop: &Hop, name: &str, group: &Spanned<String>, findings: &mut Findings) {
     let message = format!("no group of servers is called `{name}`, and nothing is sent to `{group}`");
-    let place = host_and_port(end).map_or(end.place, |(host, _)| host.span);
+    let place = host_and_port(site, end).map_or(end.place, |(host, _)| host.span);
     let finding = findings.warning(place, message).label(unknown_name(site, end, hop));
     finding.note(group.span, "this group is defined").help(format!("did you mean `{group}`?"));
     if is_literal(place, name) {
@@ -105,7 +105,7 @@ fn from_host(
     machine: Option<&Machine>,
     findings: &mut Findings,
 ) {
-    let (Some((host, port)), Some(machine)) = (host_and_port(end), machine) else { return };
+    let (Some((host, port)), Some(machine)) = (host_and_port(site, end), machine) else { return };
     let message = format!("the host does not know the container {}", name(machine));
     let label = format!("{}, unless a name server of the host knows it", unknown_name(site, end, hop));
     let finding = findings.add(level(unknown.certainty), host.span, message).label(label);
@@ -132,7 +132,7 @@ fn from_host(
 
 /// The service exists, and its way of using a network gives it no name.
 fn nameless(site: &Site, end: &End, hop: &Hop, unknown: &NameUnknown, machine: &Machine, findings: &mut Findings) {
-    let Some((host, port)) = host_and_port(end) else { return };
+    let Some((host, port)) = host_and_port(site, end) else { return };
     let message = format!("{} has no name on any network", name(machine));
     let finding = findings.add(level(unknown.certainty), host.span, message).label(unknown_name(site, end, hop));
     match &machine.attached {

@@ -44,8 +44,8 @@ pub fn port_of(listener: &Listener) -> Option<u16> {
 }
 
 /// Host and port of an end that is no socket.
-pub fn host_and_port(end: &End) -> Option<(&Spanned<Host>, &Port)> {
-    match end.target.as_ref()? {
+pub fn host_and_port<'s>(site: &'s Site, end: &End) -> Option<(&'s Spanned<Host>, &'s Port)> {
+    match site.target(end)? {
         Target::Tcp { host, port } => Some((host, port)),
         Target::Unix { .. } => None,
     }

@@ -22,7 +22,7 @@ use crate::site::backend::{Backend, Memory};
 use crate::site::firewall::{Confinement, Firewall};
 use crate::site::listener::{Endpoint, Listener};
 use crate::site::machine::{Machine, MachineId, Network};
-use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, To, VirtualServer};
+use crate::site::proxy::{Group, Hop, Proxy, ProxyId, Resolution, Route, Target, To, VirtualServer};
 use crate::site::reach::{End, ListenerId};
 use crate::site::trouble::Trouble;
 use crate::source::Spanned;
@@ -154,6 +154,18 @@ impl Site {
     /// Every end with its hop.
     pub fn ends(&self) -> impl Iterator<Item = (&End, &Hop)> {
         self.ends.iter().map(|end| (end, &self.hops[end.hop]))
+    }
+
+    /// Where this end's connection goes, when the files tell.
+    pub fn target(&self, end: &End) -> Option<&Target> {
+        match (end.server, &self.hops[end.hop].to) {
+            (Some((group, server)), _) => {
+                let server = &self.groups[group].servers[server];
+                server.to.as_ref().ok().filter(|_| !server.unclear)
+            }
+            (None, To::Target(target)) => Some(target),
+            (None, _) => None,
+        }
     }
 
     /// The machine on which the proxy of a hop runs; `None` for a config that nobody loads.

@@ -21,7 +21,6 @@ pub struct End {
     pub hop: usize,
     /// The group and the server in it, when the hop goes through one.
     pub server: Option<(usize, usize)>,
-    pub target: Option<Target>,
     /// The text that names the target.
     pub place: Span,
     pub reach: Reach,
@@ -62,11 +61,11 @@ pub enum Reach {
     },
     WrongProtocol(ListenerId),
     /// No name server that is asked knows the name.
-    NameUnknown(NameUnknown),
+    NameUnknown(Box<NameUnknown>),
     /// A name that can only be a group's, and is none.
     GroupUnknown {
         name: String,
-        closest: Option<Spanned<String>>,
+        closest: Option<Box<Spanned<String>>>,
         /// It might still be a host's, which name servers know.
         certainty: Certainty,
     },
@@ -112,7 +111,7 @@ pub enum Reach {
     HostsNotRead {
         entry: Span,
     },
-    Malformed(Malformed),
+    Malformed(Box<Malformed>),
     /// The request comes back to the same route.
     Loop {
         listen: Span,
@@ -205,7 +204,7 @@ impl Reach {
 const MANY_ENDS: usize = 200_000;
 
 /// So many hops are followed before a second thread would have started.
-const FEW: usize = 200;
+const PORTION: usize = 200;
 
 /// Fills [`Site::ends`].
 pub fn follow(site: &mut Site) {
@@ -221,12 +220,18 @@ pub fn follow(site: &mut Site) {
         is_too_much
     };
     let too_much: Vec<bool> = site.hops.iter().map(is_too_much).collect();
-    let ends = side_by_side(too_much.iter().enumerate(), FEW, |(number, is_too_much)| {
-        if *is_too_much {
-            let (place, reach) = (site.hops[number].place, Reach::undecided("too many servers to follow each of them"));
-            return vec![End { hop: number, server: None, target: None, place, reach }];
+    let ends = side_by_side(too_much.chunks(PORTION).enumerate(), 1, |(portion, too_much)| {
+        let mut ends = Vec::with_capacity(too_much.len());
+        for (number, is_too_much) in (portion * PORTION..).zip(too_much) {
+            if *is_too_much {
+                let place = site.hops[number].place;
+                let reach = Reach::undecided("too many servers to follow each of them");
+                ends.push(End { hop: number, server: None, place, reach });
+            } else {
+                index.add_ends(number, &mut ends);
+            }
         }
-        index.ends_of(number)
+        ends
     });
     site.ends = Vec::with_capacity(ends.iter().map(Vec::len).sum());
     site.ends.extend(ends.into_iter().flatten());
@@ -329,36 +334,31 @@ impl<'s> Index<'s> {
         index
     }
 
-    fn ends_of(&self, number: usize) -> Vec<End> {
+    fn add_ends(&self, number: usize, ends: &mut Vec<End>) {
         let hop = &self.site.hops[number];
-        let end = |server, target, place, reach| End { hop: number, server, target, place, reach };
+        let mut add = |server, place, reach| ends.push(End { hop: number, server, place, reach });
+        let refused = |malformed: &Malformed| Reach::Malformed(Box::new(malformed.clone()));
         match &hop.to {
-            To::Unknown(why) => vec![end(None, None, hop.place, Reach::undecided(why))],
-            To::NoGroup(name) => vec![end(None, None, name.span, self.no_group(hop, name))],
-            To::Malformed(malformed) => vec![end(None, None, malformed.span, Reach::Malformed(malformed.clone()))],
-            To::Target(target) => vec![end(None, Some(target.clone()), target.place(), self.reach(hop, target, false))],
+            To::Unknown(why) => add(None, hop.place, Reach::undecided(why)),
+            To::NoGroup(name) => add(None, name.span, self.no_group(hop, name)),
+            To::Malformed(malformed) => add(None, malformed.span, refused(malformed)),
+            To::Target(target) => add(None, target.place(), self.reach(hop, target, false)),
             To::Group(group_number) => {
                 let group = &self.site.groups[*group_number];
-                let usable = |(_, server): &(usize, &crate::site::proxy::Server)| server.down.is_none();
-                if !group.open && !group.servers.iter().enumerate().any(|server| usable(&server)) {
-                    return vec![end(None, None, hop.place, Reach::NoServers { group: *group_number })];
+                if !group.open && group.servers.iter().all(|server| server.down.is_some()) {
+                    return add(None, hop.place, Reach::NoServers { group: *group_number });
                 }
-                let servers = group.servers.iter().enumerate().filter(usable);
-                let mut ends = Vec::with_capacity(group.servers.len());
-                ends.extend(servers.map(|(server_number, server)| {
+                for (server_number, server) in group.servers.iter().enumerate() {
                     let at = Some((*group_number, server_number));
                     match &server.to {
+                        _ if server.down.is_some() => {}
                         _ if server.unclear => {
-                            end(at, None, server.span, Reach::undecided("the server is chosen at run time"))
+                            add(at, server.span, Reach::undecided("the server is chosen at run time"));
                         }
-                        Err(malformed) => end(at, None, malformed.span, Reach::Malformed(malformed.clone())),
-                        Ok(target) => {
-                            let reach = self.reach(hop, target, !server.resolves);
-                            end(at, Some(target.clone()), target.place(), reach)
-                        }
+                        Err(malformed) => add(at, malformed.span, refused(malformed)),
+                        Ok(target) => add(at, target.place(), self.reach(hop, target, !server.resolves)),
                     }
-                }));
-                ends
+                }
             }
         }
     }
@@ -370,8 +370,9 @@ impl<'s> Index<'s> {
             return Reach::undecided(format!("a group `{name}` may be defined in a file that is not visible"));
         }
         let own = self.site.groups.iter().filter(|group| group.proxy == hop.proxy);
-        let closest =
-            own.min_by_key(|group| edit_distance(&group.name.value, &name.value)).map(|group| group.name.clone());
+        let closest = own
+            .min_by_key(|group| edit_distance(&group.name.value, &name.value))
+            .map(|group| Box::new(group.name.clone()));
         Reach::GroupUnknown { name: name.value.clone(), closest, certainty: Certainty::Proven }
     }
 
@@ -610,7 +611,11 @@ impl<'s> Index<'s> {
             return self.name_unknown(home, name, Certainty::Likely);
         }
         if let Some(group) = self.unused_group_like(hop, name) {
-            return Reach::GroupUnknown { name: name.to_owned(), closest: Some(group), certainty: Certainty::Likely };
+            return Reach::GroupUnknown {
+                name: name.to_owned(),
+                closest: Some(Box::new(group)),
+                certainty: Certainty::Likely,
+            };
         }
         Reach::undecided(format!("the name servers of the host may know `{name}`"))
     }
@@ -643,12 +648,12 @@ impl<'s> Index<'s> {
                 }
             }
         }
-        Reach::NameUnknown(NameUnknown {
+        Reach::NameUnknown(Box::new(NameUnknown {
             name: name.to_owned(),
             closest: closest.map(|(_, name, machine)| (name.to_owned(), machine)),
             without_network,
             certainty,
-        })
+        }))
     }
 
     fn reach_address(&self, hop: &Hop, home: &'s Machine, address: IpAddr, port: u16) -> Reach {

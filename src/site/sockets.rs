@@ -28,7 +28,7 @@ pub enum MissingWhy {
     /// Nobody in the files makes it.
     Nobody,
     /// It is there, and the proxy's user may not connect.
-    Forbidden { listener: ListenerId, barrier: Barrier },
+    Forbidden { listener: ListenerId, barrier: Box<Barrier> },
 }
 
 impl Missing {
@@ -128,7 +128,10 @@ pub fn reach(site: &Site, sockets: &Sockets, hop: &Hop, path: &Spanned<String>) 
         return match barrier(site, hop.proxy, *id) {
             Some(barrier) => {
                 let certainty = barrier.certainty;
-                Reach::Socket(Missing { why: MissingWhy::Forbidden { listener: *id, barrier }, certainty })
+                Reach::Socket(Missing {
+                    why: MissingWhy::Forbidden { listener: *id, barrier: Box::new(barrier) },
+                    certainty,
+                })
             }
             None => Reach::Delivered(*id),
         };
