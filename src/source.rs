@@ -62,7 +62,7 @@ impl<T: fmt::Display> fmt::Display for Spanned<T> {
 #[derive(Clone)]
 pub struct Text {
     /// What this text is a part of.
-    base: Arc<str>,
+    base: Arc<String>,
     start: u32,
     end: u32,
     origin: Origin,
@@ -89,18 +89,18 @@ struct Piece {
 
 impl Text {
     /// A whole file.
-    pub fn of_file(file: FileId, text: Arc<str>) -> Text {
-        Text::of(text, Origin::File { file, shift: 0 })
+    pub fn of_file(file: FileId, text: impl Into<String>) -> Text {
+        Text::of(Arc::new(text.into()), Origin::File { file, shift: 0 })
     }
 
-    fn of(base: Arc<str>, origin: Origin) -> Text {
+    fn of(base: Arc<String>, origin: Origin) -> Text {
         Text { start: 0, end: base.len() as u32, base, origin }
     }
 
     /// A text that stands in no file and is blamed, as a whole, on `origin`: what an image is known to contain, a default value.
     pub fn fixed(text: &str, origin: Span) -> Text {
         let origin = Span { end: origin.start.max(origin.end), ..origin };
-        Text::of(text.into(), Origin::Pieces(Arc::new(vec![Piece { at: 0, origin, verbatim: false }])))
+        Text::of(Arc::new(text.to_owned()), Origin::Pieces(Arc::new(vec![Piece { at: 0, origin, verbatim: false }])))
     }
 
     pub fn as_str(&self) -> &str {
@@ -330,7 +330,7 @@ pub enum FileState {
 pub struct Source {
     /// Relative to the root of the snapshot, with `/`.
     pub path: String,
-    pub text: Arc<str>,
+    pub text: Arc<String>,
     /// What had to be changed to make it text, for people: bytes that are no UTF-8.
     pub altered: Option<String>,
     /// The execute bit, where the file system has one.
@@ -372,17 +372,17 @@ pub struct Sources {
 
 impl Sources {
     /// Adds a file with its text; the folders above it come to exist with it.
-    pub fn add(&mut self, path: &str, text: impl Into<Arc<str>>) -> FileId {
+    pub fn add(&mut self, path: &str, text: impl Into<String>) -> FileId {
         let id = self.push(path, text.into());
         self.add_entry(path, Entry::File(FileState::Read(id)));
         id
     }
 
-    fn push(&mut self, path: &str, text: Arc<str>) -> FileId {
+    fn push(&mut self, path: &str, text: String) -> FileId {
         let id = FileId(self.files.len() as u32);
         self.files.push(Source {
             path: path.to_owned(),
-            text,
+            text: Arc::new(text),
             altered: None,
             executable: None,
             lines: OnceLock::new(),
@@ -392,7 +392,7 @@ impl Sources {
     }
 
     /// Adds a table of sockets, which is no part of the folder. Its path is for people, and taken as it is.
-    pub fn add_sockets(&mut self, path: &str, text: impl Into<Arc<str>>) -> FileId {
+    pub fn add_sockets(&mut self, path: &str, text: impl Into<String>) -> FileId {
         let id = self.push(path, text.into());
         self.told.sockets.push(id);
         id
@@ -449,7 +449,7 @@ impl Sources {
     }
 
     pub fn text(&self, file: FileId) -> Text {
-        Text::of_file(file, self.get(file).text.clone())
+        Text::of(self.get(file).text.clone(), Origin::File { file, shift: 0 })
     }
 
     /// The quoted text of a span.

@@ -3,7 +3,6 @@
 
 use std::fs::{read, read_dir, read_to_string};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use no502::source::{FileId, Text};
 use no502::syntax::nginx::{DirectiveRef, Directives, Tree, is_foreign_template, parse};
@@ -178,7 +177,7 @@ fn without_surrogates(line: &str) -> String {
 }
 
 fn tree_of(file: &Path) -> Tree {
-    parse(&Text::of_file(FileId(0), Arc::from(text_of(file))))
+    parse(&Text::of_file(FileId(0), text_of(file)))
 }
 
 /// The text, with a `?` for every byte that is no UTF-8.

@@ -147,7 +147,7 @@ fn write(folder: &Path) {
 }
 
 fn text(text: String) -> Text {
-    Text::of_file(FileId(0), text.into())
+    Text::of_file(FileId(0), text)
 }
 
 fn median(mut run: impl FnMut()) -> Duration {

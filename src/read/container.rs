@@ -224,7 +224,7 @@ impl<'s> Container<'s> {
         };
         let sources = self.files.snapshot.sources;
         let opened = self.opened.borrow();
-        let mut texts = opened.iter().map(|file| &*sources.get(*file).text).chain([of_start.as_str()]);
+        let mut texts = opened.iter().map(|file| sources.get(*file).text.as_str()).chain([of_start.as_str()]);
         texts.any(|text| access::may_change(text) || CHANGES_USER.iter().any(|word| text.contains(word)))
     }
 

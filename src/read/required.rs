@@ -216,7 +216,7 @@ mod tests {
     use crate::source::{FileId, Text};
 
     fn names(source: &str) -> String {
-        let text = Text::of_file(FileId(0), source.into());
+        let text = Text::of_file(FileId(0), source);
         indexed(&text).into_iter().map(|(name, span)| format!("{name} {}\n", &source[span.range()])).collect()
     }
 
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn where_settings_and_values_are() {
         let entry = "os.environ.setdefault(\"DJANGO_SETTINGS_MODULE\", \"shop.settings.live\")\n";
-        let entry = Text::of_file(FileId(0), entry.into());
+        let entry = Text::of_file(FileId(0), entry);
         assert_eq!(default_settings(&entry).as_deref(), Some("shop.settings.live"));
         assert_eq!(assigns("A=1\nexport KEY=\n", "KEY"), Some(4));
         assert_eq!(assigns("#KEY=1\nKEYS=2\n", "KEY"), None);

@@ -189,7 +189,7 @@ mod tests {
     use crate::source::{FileId, Text};
 
     fn table(text: &str) -> Table {
-        parse(&Text::of_file(FileId(0), text.into()))
+        parse(&Text::of_file(FileId(0), text))
     }
 
     fn shown(text: &str) -> Vec<String> {

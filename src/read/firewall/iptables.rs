@@ -304,7 +304,7 @@ mod tests {
 
     fn verdict(rules: &str, origin: Origin) -> Option<Verdict> {
         let dump = format!("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n{rules}COMMIT\n");
-        let firewall = saved(&Text::of_file(FileId(0), dump.as_str().into()), true).expect("it is a whole dump");
+        let firewall = saved(&Text::of_file(FileId(0), dump.as_str()), true).expect("it is a whole dump");
         firewall.judge(origin, 9000).map(|(verdict, _)| verdict)
     }
 
@@ -336,7 +336,7 @@ mod tests {
             rules += &format!("-A {from} -j {to}\n").repeat(500);
         }
         let dump = format!("*filter\n:INPUT DROP [0:0]\n{rules}-A E -j RETURN\nCOMMIT\n");
-        assert!(saved(&Text::of_file(FileId(0), dump.as_str().into()), true).is_none());
+        assert!(saved(&Text::of_file(FileId(0), dump.as_str()), true).is_none());
     }
 
     #[test]

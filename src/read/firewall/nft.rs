@@ -220,7 +220,7 @@ mod tests {
         let all = format!(
             "flush ruleset\ntable inet filter {{\n  chain input {{\n    type filter hook input priority 0; policy drop;\n{rules}\n  }}\n  chain forward {{\n    type filter hook forward priority 0; policy drop;\n  }}\n}}\n"
         );
-        let firewalls = read(&Text::of_file(FileId(0), all.as_str().into()), true);
+        let firewalls = read(&Text::of_file(FileId(0), all.as_str()), true);
         assert_eq!(firewalls.len(), 1);
         firewalls[0].judge(origin, 9000).map(|(verdict, _)| verdict)
     }

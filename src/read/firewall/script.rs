@@ -185,7 +185,7 @@ mod tests {
     use crate::source::{FileId, Text};
 
     fn verdict(read: fn(&[Text]) -> Option<Firewall>, script: &str) -> Option<Verdict> {
-        let firewall = read(&[Text::of_file(FileId(0), script.into())])?;
+        let firewall = read(&[Text::of_file(FileId(0), script)])?;
         firewall.judge(Origin::Bridge, 9000).map(|(verdict, _)| verdict)
     }
 

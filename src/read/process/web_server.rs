@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn lines_and_words() {
-        let text = Text::of_file(FileId(0), " Listen  \"a b\" 'c' # d\n# e\n\n\tx\"y\n\"é".into());
+        let text = Text::of_file(FileId(0), " Listen  \"a b\" 'c' # d\n# e\n\n\tx\"y\n\"é");
         let shown: Vec<String> = lines(&text)
             .map(|line| words(&line).iter().map(|word| word.as_str().to_owned()).collect::<Vec<_>>().join("|"))
             .collect();

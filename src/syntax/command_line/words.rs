@@ -453,7 +453,7 @@ mod tests {
         for source in pieces.iter().flat_map(|first| {
             pieces.iter().flat_map(move |second| pieces.map(|third| format!("{first}{second}{third}a b")))
         }) {
-            let text = Text::of_file(FileId(0), source.as_str().into());
+            let text = Text::of_file(FileId(0), source.as_str());
             for (place, rule) in places {
                 let Some((kind, length)) = plain_piece(place, source.as_bytes()) else { continue };
                 let wanted = Words::of(&text).piece(rule).expect("the grammar has a piece for everything");
@@ -479,7 +479,7 @@ mod tests {
             for second in pieces {
                 for third in pieces {
                     let source = format!("{first}{second}{third}x 'y' {first}{third}");
-                    let text = Text::of_file(FileId(0), source.as_str().into());
+                    let text = Text::of_file(FileId(0), source.as_str());
                     let (mut quick, mut slow) = (Words::of(&text), Words::of(&text));
                     loop {
                         let (token, wanted) = (quick.token(), slow.any_token());

@@ -1,7 +1,5 @@
 //! Recognises sources of configurations in template languages, which are no configurations before they are rendered.
 
-use std::sync::Arc;
-
 use memchr::memchr;
 use memchr::memmem::find;
 
@@ -17,7 +15,7 @@ pub fn language(source: &str) -> Option<&'static str> {
     if MARKS.iter().all(|(opening, _, _)| find(source.as_bytes(), opening.as_bytes()).is_none()) {
         return None;
     }
-    let tree = read(&Text::of_file(FileId(0), Arc::from(source)));
+    let tree = read(&Text::of_file(FileId(0), source));
     let mut found = None;
     for (opening, closing, language) in MARKS {
         let Some(inside) = first_mark(&tree, source, opening, closing) else { continue };

@@ -2,10 +2,9 @@
 
 use crate::source::{FileId, Text};
 use crate::syntax::nginx::{DirectiveRef, Directives, Tree, is_foreign_template, parse};
-use std::sync::Arc;
 
 fn tree(source: &str) -> Tree {
-    parse(&Text::of_file(FileId(0), Arc::from(source)))
+    parse(&Text::of_file(FileId(0), source))
 }
 
 /// The tree in one line: `name|argument;` and `name{…}`, words without quotes and escapes.
