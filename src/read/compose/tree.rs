@@ -50,8 +50,8 @@ pub struct Scalar {
 #[derive(Clone, Debug, Default)]
 pub struct Map {
     entries: Vec<(Spanned<String>, Node)>,
-    /// Of large maps only.
-    numbers: BTreeMap<String, usize>,
+    /// Of large maps only, which are few.
+    numbers: Option<Box<BTreeMap<String, usize>>>,
 }
 
 const LARGE: usize = 16;
@@ -88,7 +88,7 @@ impl Map {
     pub fn take(&mut self, key: &str) -> Option<Node> {
         let number = self.position(key)?;
         let (_, value) = self.entries.remove(number);
-        self.numbers.clear();
+        self.numbers = None;
         if self.entries.len() >= LARGE {
             self.index();
         }
@@ -96,24 +96,25 @@ impl Map {
     }
 
     fn push(&mut self, key: Spanned<String>, value: Node) {
-        if !self.numbers.is_empty() {
-            self.numbers.insert(key.value.clone(), self.entries.len());
+        if let Some(numbers) = &mut self.numbers {
+            numbers.insert(key.value.clone(), self.entries.len());
         }
         self.entries.push((key, value));
-        if self.numbers.is_empty() && self.entries.len() >= LARGE {
+        if self.numbers.is_none() && self.entries.len() >= LARGE {
             self.index();
         }
     }
 
     fn index(&mut self) {
-        self.numbers = self.entries.iter().enumerate().map(|(number, (key, _))| (key.value.clone(), number)).collect();
+        let numbers = self.entries.iter().enumerate().map(|(number, (key, _))| (key.value.clone(), number));
+        self.numbers = Some(Box::new(numbers.collect()));
     }
 
     fn position(&self, key: &str) -> Option<usize> {
-        if self.numbers.is_empty() {
-            return self.entries.iter().position(|(other, _)| other.value == key);
+        match &self.numbers {
+            Some(numbers) => numbers.get(key).copied(),
+            None => self.entries.iter().position(|(other, _)| other.value == key),
         }
-        self.numbers.get(key).copied()
     }
 }
 
@@ -206,7 +207,7 @@ pub fn convert(
         items.retain(|item: &Node| item.mark != Mark::Reset);
         Kind::List(items)
     } else if node.is_map() {
-        let mut map = Map { entries: Vec::with_capacity(node.entries().len()), numbers: BTreeMap::new() };
+        let mut map = Map { entries: Vec::with_capacity(node.entries().len()), numbers: None };
         for (key, value) in node.entries() {
             let Some(name) = key.as_str() else { continue };
             map.push(Spanned::new(name.to_owned(), key.span()), convert(value, folder, budget, interpolate));
