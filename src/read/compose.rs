@@ -141,11 +141,13 @@ fn read_services(reader: &mut Reader<'_, '_>, written: Node, active_profiles: &[
         if !matches!(node.kind, Kind::Map(_)) {
             // Behind an error of the notation nothing may have been read.
             if !reader.loader.unreadable {
-                reader.loader.problem(name.span, format!("service `{name}` is a mapping: write at least an `image`"));
+                reader
+                    .loader
+                    .problem(name.whole(), format!("service `{name}` is a mapping: write at least an `image`"));
             }
             continue;
         }
-        services.push(reader.service(name, node, active_profiles));
+        services.push(reader.service(name.spanned(), node, active_profiles));
     }
     services
 }

@@ -77,7 +77,7 @@ impl Site {
     /// everything else in it counts from its own start.
     pub fn add(&mut self, part: Site) {
         let Site { proxies, servers, routes, groups, hops, backends, memory, troubles, .. } = part;
-        if self.hops.capacity() == 0 {
+        if self.proxies.is_empty() && self.hops.capacity() == 0 {
             // Nothing counts from anywhere yet, so what may be large is not copied.
             (self.proxies, self.servers, self.routes, self.groups, self.hops) =
                 (proxies, servers, routes, groups, hops);
@@ -189,5 +189,45 @@ impl Site {
             Some((group, server)) => !self.groups[group].servers[server].resolves,
             None => hop.resolution == Resolution::AtStart,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Site;
+    use crate::site::machine::MachineId;
+    use crate::site::proxy::{Answers, Proxy, ProxyId, UnknownName};
+    use crate::source::{FileId, Span};
+
+    /// The part of a proxy that passes nothing on.
+    fn idle(machine: usize) -> Site {
+        let proxy = Proxy {
+            product: "proxy".to_owned(),
+            machine: Some(MachineId(machine)),
+            place: Span { file: FileId(0), start: 0, end: 0 },
+            answers: Answers {
+                refused: "502",
+                nonsense: "502",
+                slow: "504",
+                unknown_name: UnknownName::KeepsFromStarting,
+            },
+            version: None,
+            user: None,
+            group: None,
+            complete: true,
+            connections: None,
+            files: None,
+        };
+        Site { proxies: vec![proxy], ..Site::default() }
+    }
+
+    #[test]
+    fn proxies_without_hops_are_kept() {
+        let parts = [idle(1), Site::default(), idle(2)];
+        let mut site = Site::default();
+        site.make_room(parts.iter());
+        parts.into_iter().for_each(|part| site.add(part));
+        let machines: Vec<_> = (0..2).map(|number| site.proxy(ProxyId(number)).machine).collect();
+        assert_eq!(machines, [Some(MachineId(1)), Some(MachineId(2))]);
     }
 }

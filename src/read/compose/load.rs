@@ -9,7 +9,7 @@ use crate::read::compose::merge::merge;
 use crate::read::compose::tree::{Folder, Kind, Map, Mark, Node, convert};
 use crate::read::snapshot::{self, Tree};
 use crate::read::surroundings::Found;
-use crate::source::{FileId, Sources, Span, Spanned, Text};
+use crate::source::{FileId, Sources, Span, Text};
 use crate::syntax::Problem;
 use crate::syntax::compose_values::interpolation::{Missing, interpolate};
 use crate::syntax::yaml::{self, Document};
@@ -202,12 +202,12 @@ impl<'d> Loader<'d> {
     }
 
     /// The services of a file that extend others, with everything they get from them.
-    fn extended_services(&mut self, place: Place, environment: &Environment) -> Vec<(Spanned<String>, Node)> {
+    fn extended_services(&mut self, place: Place, environment: &Environment) -> Vec<(Text, Node)> {
         let tree = self.tree(place, environment);
         let Some(services) = tree.get("services").and_then(Node::map) else { return Vec::new() };
         let extending = services.iter().filter(|(_, service)| service.get("extends").is_some());
         extending
-            .filter_map(|(name, _)| Some((name.clone(), self.extended(place, &name.value, environment)?)))
+            .filter_map(|(name, _)| Some((name.clone(), self.extended(place, name.as_str(), environment)?)))
             .collect()
     }
 
@@ -300,7 +300,7 @@ impl<'d> Loader<'d> {
             let Some(imported) = self.included(item, folder, environment, above) else { continue };
             let Kind::Map(imported) = imported.kind else { continue };
             for (section, entries) in imported {
-                let (Kind::Map(entries), true) = (entries.kind, SECTIONS.contains(&section.value.as_str())) else {
+                let (Kind::Map(entries), true) = (entries.kind, SECTIONS.contains(&section.as_str())) else {
                     continue;
                 };
                 self.import(top, section, entries);
@@ -308,27 +308,27 @@ impl<'d> Loader<'d> {
         }
     }
 
-    fn import(&mut self, top: &mut Map, section: Spanned<String>, entries: Map) {
-        if !matches!(top.get(&section.value), Some(Node { kind: Kind::Map(_), .. })) {
+    fn import(&mut self, top: &mut Map, section: Text, entries: Map) {
+        if !matches!(top.get(section.as_str()), Some(Node { kind: Kind::Map(_), .. })) {
             let folder = self.folder("");
-            let node = Node { span: section.span, folder, mark: Mark::Merge, kind: Kind::Map(Map::default()) };
+            let node = Node { span: section.whole(), folder, mark: Mark::Merge, kind: Kind::Map(Map::default()) };
             top.set(section.clone(), node);
         }
-        let Some(Node { kind: Kind::Map(own), .. }) = top.get_mut(&section.value) else { return };
+        let Some(Node { kind: Kind::Map(own), .. }) = top.get_mut(section.as_str()) else { return };
         for (key, value) in entries {
-            match own.entry(&key.value) {
+            match own.entry(key.as_str()) {
                 None => own.set(key, value),
                 Some((_, existing)) if existing.span == value.span => {}
                 Some((first, _)) => {
-                    let related = Some((key.span, "included here".to_owned()));
+                    let related = Some((key.whole(), "included here".to_owned()));
                     let message = format!(
                         "{} `{}` is also defined by an included file",
-                        section.value.trim_end_matches('s'),
-                        key.value
+                        section.as_str().trim_end_matches('s'),
+                        key
                     );
                     // The same network or volume is often declared in both.
-                    if section.value == "services" {
-                        let span = first.span;
+                    if section.as_str() == "services" {
+                        let span = first.whole();
                         self.problems.push(Problem { span, message, related });
                     }
                 }
@@ -402,7 +402,7 @@ impl<'d> Loader<'d> {
     }
 }
 
-fn put_services(tree: &mut Node, extended: Vec<(Spanned<String>, Node)>) {
+fn put_services(tree: &mut Node, extended: Vec<(Text, Node)>) {
     let Kind::Map(top) = &mut tree.kind else { return };
     let Some(Node { kind: Kind::Map(services), .. }) = top.get_mut("services") else { return };
     for (name, service) in extended {

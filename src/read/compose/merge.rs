@@ -1,7 +1,7 @@
 //! Merges one compose file, or one service, into another, as compose-go's `override` package does it.
 
 use crate::read::compose::tree::{Kind, Map, Mark, Node};
-use crate::source::Spanned;
+use crate::source::Text;
 
 /// What a key of a service says about merging.
 enum Rule {
@@ -65,8 +65,8 @@ fn usual(base: Node, over: Node, path: &mut Vec<&'static str>) -> Node {
     match (base.kind, over.kind) {
         (Kind::Map(mut map), Kind::Map(other)) => {
             for (key, value) in other {
-                path.push(known(&key.value, path.len()));
-                let merged = match map.get_mut(&key.value) {
+                path.push(known(key.as_str(), path.len()));
+                let merged = match map.get_mut(key.as_str()) {
                     Some(slot) => {
                         let nothing = Node { span: slot.span, folder: slot.folder, mark: slot.mark, kind: Kind::Null };
                         let first = std::mem::replace(slot, nothing);
@@ -144,8 +144,8 @@ fn pairs(node: Node) -> Node {
     let Node { span, folder, mark, kind } = node;
     let kind = match kind {
         Kind::Map(map) => {
-            let single = |(key, value): (Spanned<String>, Node)| {
-                let (span, mark) = (key.span.to(value.span), value.mark);
+            let single = |(key, value): (Text, Node)| {
+                let (span, mark) = (key.whole().to(value.span), value.mark);
                 let mut map = Map::default();
                 map.set(key, value);
                 Node { span, folder, mark, kind: Kind::Map(map) }
@@ -165,8 +165,7 @@ pub fn names(node: Node) -> Node {
             let mut map = Map::default();
             for item in items {
                 let Some(name) = item.text() else { continue };
-                let key = Spanned::new(name.as_str().to_owned(), item.span);
-                map.set(key, Node { span: item.span, folder, mark: Mark::Merge, kind: Kind::Null });
+                map.set(name, Node { span: item.span, folder, mark: Mark::Merge, kind: Kind::Null });
             }
             Kind::Map(map)
         }
@@ -182,6 +181,6 @@ pub fn long(node: Node, key: &str) -> Node {
     }
     let (span, folder, mark) = (node.span, node.folder, node.mark);
     let mut map = Map::default();
-    map.set(Spanned::new(key.to_owned(), span), Node { mark: Mark::Merge, ..node });
+    map.set(Text::fixed(key, span), Node { mark: Mark::Merge, ..node });
     Node { span, folder, mark, kind: Kind::Map(map) }
 }

@@ -82,7 +82,7 @@ impl Reader<'_, '_> {
     /// A map, or a list of `name=value`; the later one of a name wins, or takes it away.
     pub fn pairs(&self, node: Option<Node>) -> Vec<Pair> {
         let Some(node) = node else { return Vec::new() };
-        let kept = |(name, value): (Spanned<String>, Node)| (value.mark != Mark::Reset).then(|| (name, printed(value)));
+        let kept = |(name, value): (Text, Node)| (value.mark != Mark::Reset).then(|| (name.spanned(), printed(value)));
         let items = match node.kind {
             Kind::Map(map) => {
                 let mut found = Vec::with_capacity(map.len());
@@ -97,7 +97,7 @@ impl Reader<'_, '_> {
             match item.kind {
                 Kind::Map(map) => found.extend(map.into_iter().map(|(name, value)| {
                     let value = (value.mark != Mark::Reset).then(|| printed(value));
-                    (name, value)
+                    (name.spanned(), value)
                 })),
                 Kind::Scalar(Scalar { text, .. }) => found.push(match text.split_once('=') {
                     Some((name, value)) => (name.spanned(), Some(Some(value))),
@@ -131,7 +131,7 @@ impl Reader<'_, '_> {
                 gateway: node.get("gateway").and_then(Node::some_text),
             };
             networks.push(Network {
-                key: key.clone(),
+                key: key.spanned(),
                 real_name,
                 external,
                 driver: node.get("driver").and_then(Node::some_text),
@@ -161,13 +161,13 @@ impl Reader<'_, '_> {
             let (external, real_name) = self.identity(key, node);
             let device = node.get("driver_opts").and_then(|options| options.get("device"));
             let device = device.and_then(|node| Some(self.path(node, node.some_text()?)));
-            volumes.push(Volume { key: key.clone(), real_name, external, device });
+            volumes.push(Volume { key: key.spanned(), real_name, external, device });
         }
         volumes
     }
 
     /// Whether somebody else makes it, and its real name.
-    fn identity(&self, key: &Spanned<String>, node: &Node) -> (bool, Option<String>) {
+    fn identity(&self, key: &Text, node: &Node) -> (bool, Option<String>) {
         let external = node.get("external");
         // The long form `external: {name: …}` is the old one.
         let old_name = external.and_then(|external| external.get("name"));
@@ -176,8 +176,8 @@ impl Reader<'_, '_> {
         let name = match named {
             Some(node) if node.is_incomplete() => None,
             Some(node) => node.some_text().map(|text| text.to_string()),
-            None if external => Some(key.value.clone()),
-            None => self.project_name.map(|project| format!("{project}_{}", key.value)),
+            None if external => Some(key.to_string()),
+            None => self.project_name.map(|project| format!("{project}_{key}")),
         };
         (external, name)
     }

@@ -192,7 +192,7 @@ impl Reader<'_, '_> {
             }
         }
         for (name, addresses) in maps.into_iter().flat_map(|map| map.iter()) {
-            let name = Text::fixed(&name.value, name.span);
+            let name = name.clone();
             let addresses = addresses.items().iter().filter_map(Node::text);
             hosts.extend(addresses.map(|address| (name.clone(), without_brackets(&address))));
         }
@@ -266,9 +266,9 @@ fn command(node: Option<&Node>) -> Option<CommandForm> {
 
 fn attachments(node: &mut Node) -> Option<Vec<Attachment>> {
     let Kind::Map(map) = names(node.take("networks")?).kind else { return None };
-    let attachment = |(name, node): (Spanned<String>, Node)| Attachment {
-        span: name.span.to(node.span),
-        network: name,
+    let attachment = |(name, node): (Text, Node)| Attachment {
+        span: name.whole().to(node.span),
+        network: name.spanned(),
         aliases: node.get("aliases").map_or(&[][..], Node::items).iter().filter_map(Node::text).collect(),
         addresses: ["ipv4_address", "ipv6_address"].iter().filter_map(|key| node.get(key)?.some_text()).collect(),
     };
@@ -296,11 +296,11 @@ fn network_mode(node: &Node) -> Option<Spanned<NetworkMode>> {
 fn dependencies(node: &mut Node) -> Vec<Dependency> {
     let Some(node) = node.take("depends_on") else { return Vec::new() };
     let Kind::Map(map) = names(node).kind else { return Vec::new() };
-    let dependency = |(name, node): (Spanned<String>, Node)| {
+    let dependency = |(name, node): (Text, Node)| {
         let condition = node.get("condition").and_then(Node::text);
         Dependency {
-            span: name.span.to(node.span),
-            service: name,
+            span: name.whole().to(node.span),
+            service: name.spanned(),
             condition: match condition.as_ref().map(Text::as_str) {
                 None | Some("service_started") => Condition::Started,
                 Some("service_healthy") => Condition::Healthy,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::source::{Span, Spanned, Text};
+use crate::source::{Span, Text};
 use crate::syntax::compose_values::interpolation::{Interpolated, has_variables};
 use crate::syntax::yaml::NodeRef;
 
@@ -49,7 +49,7 @@ pub struct Scalar {
 /// Keys in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Map {
-    entries: Vec<(Spanned<String>, Node)>,
+    entries: Vec<(Text, Node)>,
     /// Of large maps only, which are few.
     numbers: Option<Box<BTreeMap<String, usize>>>,
 }
@@ -61,7 +61,7 @@ impl Map {
         self.position(key).map(|number| &self.entries[number].1)
     }
 
-    pub fn entry(&self, key: &str) -> Option<&(Spanned<String>, Node)> {
+    pub fn entry(&self, key: &str) -> Option<&(Text, Node)> {
         self.position(key).map(|number| &self.entries[number])
     }
 
@@ -69,7 +69,7 @@ impl Map {
         self.position(key).map(|number| &mut self.entries[number].1)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Spanned<String>, &Node)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Text, &Node)> {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
@@ -78,8 +78,8 @@ impl Map {
     }
 
     /// Puts the value at the end, or in the place of the one that is there.
-    pub fn set(&mut self, key: Spanned<String>, value: Node) {
-        match self.position(&key.value) {
+    pub fn set(&mut self, key: Text, value: Node) {
+        match self.position(key.as_str()) {
             Some(number) => self.entries[number] = (key, value),
             None => self.push(key, value),
         }
@@ -95,9 +95,9 @@ impl Map {
         Some(value)
     }
 
-    fn push(&mut self, key: Spanned<String>, value: Node) {
+    fn push(&mut self, key: Text, value: Node) {
         if let Some(numbers) = &mut self.numbers {
-            numbers.insert(key.value.clone(), self.entries.len());
+            numbers.insert(key.to_string(), self.entries.len());
         }
         self.entries.push((key, value));
         if self.numbers.is_none() && self.entries.len() >= LARGE {
@@ -106,21 +106,21 @@ impl Map {
     }
 
     fn index(&mut self) {
-        let numbers = self.entries.iter().enumerate().map(|(number, (key, _))| (key.value.clone(), number));
+        let numbers = self.entries.iter().enumerate().map(|(number, (key, _))| (key.to_string(), number));
         self.numbers = Some(Box::new(numbers.collect()));
     }
 
     fn position(&self, key: &str) -> Option<usize> {
         match &self.numbers {
             Some(numbers) => numbers.get(key).copied(),
-            None => self.entries.iter().position(|(other, _)| other.value == key),
+            None => self.entries.iter().position(|(other, _)| other.as_str() == key),
         }
     }
 }
 
 impl IntoIterator for Map {
-    type Item = (Spanned<String>, Node);
-    type IntoIter = std::vec::IntoIter<(Spanned<String>, Node)>;
+    type Item = (Text, Node);
+    type IntoIter = std::vec::IntoIter<(Text, Node)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.entries.into_iter()
@@ -209,8 +209,8 @@ pub fn convert(
     } else if node.is_map() {
         let mut map = Map { entries: Vec::with_capacity(node.entries().len()), numbers: None };
         for (key, value) in node.entries() {
-            let Some(name) = key.as_str() else { continue };
-            map.push(Spanned::new(name.to_owned(), key.span()), convert(value, folder, budget, interpolate));
+            let Some(name) = key.text() else { continue };
+            map.push(name, convert(value, folder, budget, interpolate));
         }
         Kind::Map(map)
     } else {
