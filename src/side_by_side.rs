@@ -1,4 +1,7 @@
 //! Work that falls into many independent parts, on several threads.
+//!
+//! A thread that waits for others takes up further parts meanwhile. So nothing here may be called while a lock is held or a
+//! value that is made only once is being made: the further part may want the same.
 
 use std::sync::OnceLock;
 use std::thread;
@@ -8,6 +11,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// More threads than this wait for each other's memory.
 const THREADS: usize = 8;
+
+/// Bytes; as much as the first thread of a process has on most systems.
+const STACK: usize = 8 << 20;
 
 /// What `work` makes of each item, in their order. Up to `few` of them are not worth a second thread.
 pub fn side_by_side<I, T>(items: I, few: usize, work: impl Fn(I::Item) -> T + Sync + Send) -> Vec<T>
@@ -56,7 +62,7 @@ fn threads(is_worth_it: bool) -> Option<&'static ThreadPool> {
             return None;
         }
         // Where the system refuses threads, there is still this one.
-        ThreadPoolBuilder::new().num_threads(count).build().ok()
+        ThreadPoolBuilder::new().num_threads(count).stack_size(STACK).build().ok()
     };
     if is_worth_it { THREADS_KEPT.get_or_init(start).as_ref() } else { None }
 }
