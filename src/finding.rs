@@ -1,5 +1,6 @@
 //! What a rule says, before anyone decides how to print it.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
@@ -27,6 +28,9 @@ impl Level {
     }
 }
 
+/// Words for people. Many are the same in each of thousands of findings, and are not copied for each.
+pub type Words = Cow<'static, str>;
+
 /// One defect: a rule, a place, what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -36,17 +40,17 @@ pub struct Finding {
     /// The text to change first.
     pub span: Span,
     /// What to read at the span.
-    pub label: Option<String>,
+    pub label: Option<Words>,
     /// The evidence, in any file.
     pub notes: Vec<Note>,
-    pub help: Option<String>,
+    pub help: Option<Words>,
     pub fixes: Vec<Fix>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     pub span: Span,
-    pub message: String,
+    pub message: Words,
 }
 
 /// A change that mends the finding.
@@ -121,17 +125,17 @@ impl Findings {
 }
 
 impl Finding {
-    pub fn label(&mut self, text: impl Into<String>) -> &mut Finding {
+    pub fn label(&mut self, text: impl Into<Words>) -> &mut Finding {
         self.label = Some(text.into());
         self
     }
 
-    pub fn note(&mut self, span: Span, message: impl Into<String>) -> &mut Finding {
+    pub fn note(&mut self, span: Span, message: impl Into<Words>) -> &mut Finding {
         self.notes.push(Note { span, message: message.into() });
         self
     }
 
-    pub fn help(&mut self, text: impl Into<String>) -> &mut Finding {
+    pub fn help(&mut self, text: impl Into<Words>) -> &mut Finding {
         self.help = Some(text.into());
         self
     }

@@ -13,7 +13,7 @@ fn check(site: &Site, findings: &mut Findings) {
         let Some(level) = level(variable) else { continue };
         let finding = findings.add(level, variable.place, message(variable)).label(label(&variable.effect));
         for (place, words) in &variable.given {
-            finding.note(*place, words);
+            finding.note(*place, words.clone());
         }
         finding.help(help(variable));
     }

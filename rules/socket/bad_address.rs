@@ -29,7 +29,7 @@ fn add(site: &Site, proxy: ProxyId, malformed: &Malformed, refusal: &str, findin
         if malformed.fatal { format!("{} does not start", site.proxy(proxy).product) } else { refusal.to_owned() };
     let finding = findings.error(malformed.span, &malformed.message).label(effect);
     if let Some(help) = &malformed.help {
-        finding.help(help);
+        finding.help(help.clone());
     }
     if let Some(instead) = &malformed.instead {
         finding.fix(format!("write `{instead}`"), true, malformed.span, instead);

@@ -13,7 +13,7 @@ pub fn report(site: &Site, wanted: &str, findings: &mut Findings) {
         }
         let finding = findings.error(*place, message);
         if let Some((place, words)) = related {
-            finding.note(*place, words);
+            finding.note(*place, words.clone());
         }
     }
 }

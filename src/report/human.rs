@@ -144,8 +144,9 @@ struct Report<'c> {
 impl<'c> Report<'c> {
     fn of(place: Place<'c>, style: Style) -> Report<'c> {
         let finding = place.finding;
-        let notes = finding.notes.iter().map(|note| (note.span, note.message.as_str()));
-        let mut labels = vec![Label { span: finding.span, texts: finding.label.clone().into_iter().collect() }];
+        let notes = finding.notes.iter().map(|note| (note.span, &*note.message));
+        let mut labels =
+            vec![Label { span: finding.span, texts: finding.label.iter().map(ToString::to_string).collect() }];
         for (span, text) in notes {
             match labels.iter_mut().find(|label| label.span == span) {
                 Some(label) if label.texts.iter().any(|other| other == text) => {}

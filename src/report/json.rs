@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Checked, count, in_order};
 use crate::coverage::Read;
-use crate::finding::{Finding, Fix};
+use crate::finding::{Finding, Fix, Words};
 use crate::source::{Sources, Span};
 
 #[derive(Serialize)]
@@ -36,13 +36,13 @@ struct FindingJson {
     level: &'static str,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
+    label: Option<Words>,
     file: String,
     start: Position,
     end: Position,
     notes: Vec<NoteJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<String>,
+    help: Option<Words>,
     fixes: Vec<FixJson>,
     fingerprint: String,
 }
@@ -59,7 +59,7 @@ struct NoteJson {
     file: String,
     start: Position,
     end: Position,
-    message: String,
+    message: Words,
 }
 
 #[derive(Serialize)]
