@@ -10,6 +10,7 @@ pub mod modules;
 mod pass;
 mod scope;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -34,6 +35,9 @@ use crate::syntax::nginx::{Tree, WordRef};
 
 /// Blocks nested deeper than this are not read; real ones end at about ten.
 const DEPTH: usize = 64;
+
+/// So many kinds of settings are kept in mind: the locations of a site take turns, and the next site has the same ones.
+const ALIKE: usize = 4;
 
 /// What nginx answers when a hop fails (measured).
 const ANSWERS: Answers =
@@ -93,17 +97,19 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
             nothing_else: false,
         }));
     }
+    // A vector that grows step by step leaves a hole of its own size behind.
+    site.hops.reserve_exact(loaded.passes);
+    site.routes.reserve_exact(loaded.blocks);
     let mut walk = Walk {
         site,
         loaded: &loaded,
         proxy,
         http: Layer::default(),
         stream: Layer::default(),
-        settings: Arc::default(),
+        settings: VecDeque::with_capacity(ALIKE),
         listeners: Vec::new(),
         unread_listen: None,
     };
-    walk.make_room();
     walk.first_pass(&top);
     let root = Scope::of(top, None);
     walk.block(&root, Where { layer: LayerName::Http, server: None, route: None, depth: 0 });
@@ -145,22 +151,14 @@ struct Walk<'l, 's> {
     proxy: ProxyId,
     http: Layer<'l>,
     stream: Layer<'l>,
-    /// Of the hop that was read last.
-    settings: Arc<Settings>,
+    /// Those of the hops that were read last, each of them once.
+    settings: VecDeque<Arc<Settings>>,
     listeners: Vec<Listener>,
     /// Why it may listen elsewhere, too.
     unread_listen: Option<String>,
 }
 
 impl<'l> Walk<'l, '_> {
-    /// Takes room ahead for what a config of this size may have; [`Site::shrink`] gives back what is left of it. A vector
-    /// that grows step by step leaves a hole of its own size behind.
-    fn make_room(&mut self) {
-        let statements: usize = self.loaded.trees.iter().map(|tree| tree.all().len()).sum();
-        self.site.hops.reserve(statements / 6);
-        self.site.routes.reserve(statements / 4);
-    }
-
     /// Groups and tables first: they may be used above the place where they are written.
     fn first_pass(&mut self, top: &[Item<'l>]) {
         self.define(top, LayerName::Http);
@@ -402,7 +400,7 @@ impl<'l> Walk<'l, '_> {
         }));
     }
 
-    /// Those of the hop before when they are the same.
+    /// Those of a hop before when they are the same.
     fn settings(&mut self, around: &Around<'_, '_, '_>) -> Arc<Settings> {
         let Around { scope, family, stream } = *around;
         let version = self.site.proxy(self.proxy).version;
@@ -416,10 +414,13 @@ impl<'l> Walk<'l, '_> {
             has_fallback: has_fallback(scope),
             front: front(scope),
         };
-        if *self.settings != settings {
-            self.settings = Arc::new(settings);
+        if let Some(known) = self.settings.iter().find(|known| ***known == settings) {
+            return known.clone();
         }
-        self.settings.clone()
+        let settings = Arc::new(settings);
+        self.settings.truncate(ALIKE - 1);
+        self.settings.push_front(settings.clone());
+        settings
     }
 }
 

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use crate::read::glob;
 use crate::read::nginx::answers::BUFFERS;
+use crate::read::nginx::pass::family;
 use crate::read::surroundings::{Found, Listing};
 use crate::source::{Span, Text};
 use crate::syntax::nginx::{DirectiveRef, Directives, Tree};
@@ -50,6 +51,9 @@ pub struct Loaded {
     pub missing: Vec<(Span, String)>,
     /// Some statement sets buffers of answers.
     pub has_buffers: bool,
+    /// How many statements pass requests on, and how many blocks take requests in.
+    pub passes: usize,
+    pub blocks: usize,
     /// Why some part may be missing, with the include that asks for it.
     pub incomplete: Option<String>,
 }
@@ -63,6 +67,8 @@ pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
         folders: Vec::new(),
         missing: Vec::new(),
         has_buffers: false,
+        passes: 0,
+        blocks: 0,
         incomplete: None,
     };
     let mut paths: FxHashMap<String, usize> = FxHashMap::default();
@@ -70,8 +76,13 @@ pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
     let mut edges: Vec<Vec<usize>> = Vec::new();
     while let Some(tree) = loaded.trees.get(edges.len()).cloned() {
         let mut pulled = Vec::new();
-        for item in tree.all().filter(|item| !item.is_block()) {
+        for item in tree.all() {
             let name = item.name();
+            if item.is_block() {
+                loaded.blocks += usize::from(matches!(&*name, "server" | "location"));
+                continue;
+            }
+            loaded.passes += usize::from(family(&name).is_some());
             loaded.has_buffers |= BUFFERS.iter().any(|rest| name.ends_with(rest));
             let Some(word) = item.argument(0).filter(|_| name == "include") else { continue };
             let pattern = word.value().into_owned();
