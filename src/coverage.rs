@@ -83,8 +83,8 @@ pub struct ListenerCoverage {
 /// One hop and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteCoverage {
-    /// "nginx in service `web`".
-    pub proxy: String,
+    /// Index into the proxies of the outcome.
+    pub proxy: usize,
     /// What requests it takes: "shop.example /api/".
     pub matches: String,
     /// The text that names the target.

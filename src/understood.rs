@@ -7,7 +7,7 @@ use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint};
 use crate::site::machine::{Kind, Machine, MachineId};
-use crate::site::proxy::{Hop, Proxy};
+use crate::site::proxy::Proxy;
 use crate::site::reach::{End, ListenerId, Reach};
 
 /// So many routes are put into words before a second thread would have started.
@@ -75,16 +75,12 @@ pub fn listeners(site: &Site) -> Vec<ListenerCoverage> {
         });
         listeners.collect()
     };
-    site.machines.iter().flat_map(of_machine).collect()
+    site.machines.iter().flat_map(|machine| of_machine(machine)).collect()
 }
 
 pub fn routes(site: &Site) -> Vec<RouteCoverage> {
     let numbers = listener_numbers(site);
-    let proxies: Vec<String> = site.proxies.iter().map(|proxy| name(site, proxy)).collect();
-    side_by_side(&site.ends, FEW, |end| {
-        let hop = &site.hops[end.hop];
-        route(site, end, hop, &proxies[hop.proxy.0], &numbers)
-    })
+    side_by_side(&site.ends, FEW, |end| route(site, end, &numbers))
 }
 
 fn listener_numbers(site: &Site) -> BTreeMap<ListenerId, usize> {
@@ -95,7 +91,8 @@ fn listener_numbers(site: &Site) -> BTreeMap<ListenerId, usize> {
     ids.enumerate().map(|(number, id)| (id, number)).collect()
 }
 
-fn route(site: &Site, end: &End, hop: &Hop, proxy: &str, numbers: &BTreeMap<ListenerId, usize>) -> RouteCoverage {
+fn route(site: &Site, end: &End, numbers: &BTreeMap<ListenerId, usize>) -> RouteCoverage {
+    let hop = &site.hops[end.hop];
     let route = hop.route.map(|number| &site.routes[number]);
     let server = route.and_then(|route| route.server).map(|number| &site.servers[number]);
     let server_name = server.and_then(|server| server.names.first()).map_or("*", |name| name.value.as_str());
@@ -110,7 +107,7 @@ fn route(site: &Site, end: &End, hop: &Hop, proxy: &str, numbers: &BTreeMap<List
         _ => None,
     };
     RouteCoverage {
-        proxy: proxy.to_owned(),
+        proxy: hop.proxy.0,
         matches: format!("{server_name}{path}"),
         place: end.place,
         target: site.target(end).map_or_else(|| hop.written.clone(), ToString::to_string),

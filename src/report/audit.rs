@@ -50,9 +50,7 @@ fn header(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
     }
     for (index, proxy) in outcome.proxies.iter().enumerate() {
         let sites = outcome.sites.iter().filter(|site| site.proxy == index).count();
-        let of_proxy = outcome.routes.iter().filter(|route| route.proxy == proxy.name);
-        let of_proxy = of_proxy
-            .filter(|route| route.site.and_then(|site| outcome.sites.get(site)).is_none_or(|site| site.proxy == index));
+        let of_proxy = outcome.routes.iter().filter(|route| route.proxy == index);
         let targets: Vec<&str> = of_proxy.map(|route| route.target.as_str()).collect();
         if !proxy.runs && sites + targets.len() == 0 {
             continue;

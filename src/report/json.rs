@@ -130,7 +130,7 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
         checked.outcome.routes.iter().map(|route| {
             let (file, line, column) = checked.start(route.place);
             RouteJson {
-                proxy: route.proxy.clone(),
+                proxy: checked.outcome.proxies[route.proxy].name.clone(),
                 matches: route.matches.clone(),
                 file,
                 line,
@@ -278,7 +278,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{fingerprint, write};
-    use crate::coverage::{FileCoverage, ListenerCoverage, Read, RouteCoverage};
+    use crate::coverage::{FileCoverage, ListenerCoverage, ProxyCoverage, Read, RouteCoverage};
     use crate::finding::Findings;
     use crate::report::tests::{span, two_files};
     use crate::source::Sources;
@@ -287,8 +287,15 @@ mod tests {
     fn the_document_is_as_promised() {
         let mut checked = two_files();
         let place = checked.outcome.findings[0].span;
+        checked.outcome.proxies.push(ProxyCoverage {
+            name: "nginx in service `web`".to_owned(),
+            version: None,
+            place,
+            runs: true,
+            complete: true,
+        });
         checked.outcome.routes.push(RouteCoverage {
-            proxy: "nginx in service `web`".to_owned(),
+            proxy: 0,
             matches: "/".to_owned(),
             place,
             target: "http://api:3000".to_owned(),

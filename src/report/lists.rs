@@ -31,9 +31,10 @@ pub fn routes(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     for checked in checked {
         let mut proxy = None;
         for route in &checked.outcome.routes {
-            if proxy != Some(&route.proxy) {
-                proxy = Some(&route.proxy);
-                writeln!(out, "{}", printable(&route.proxy))?;
+            let name = &checked.outcome.proxies[route.proxy].name;
+            if proxy != Some(name) {
+                proxy = Some(name);
+                writeln!(out, "{}", printable(name))?;
             }
             let (path, line, column) = checked.start(route.place);
             let (matches, target) = (printable(&route.matches), printable(&route.target));

@@ -204,7 +204,7 @@ fn nothing_is_claimed_about_what_was_not_read() {
     let file = |path: &str, read| FileCoverage { path: path.to_owned(), format: "nginx", read };
     let place = Span { file: FileId(0), start: 0, end: 3 };
     let route = |outcome| RouteCoverage {
-        proxy: "nginx".to_owned(),
+        proxy: 0,
         matches: "/".to_owned(),
         place,
         target: "http://api".to_owned(),
