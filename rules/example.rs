@@ -39,7 +39,7 @@ pub fn container(site: &mut Site, name: &str, port: u16) -> MachineId {
     let place = place(1000 + id.0 as u32);
     let names = vec![name.to_owned()];
     let attachment = Attachment { network: NetworkId(0), names, addresses: Vec::new(), place };
-    site.machines.push(Machine {
+    site.machines.push(Box::new(Machine {
         name: name.to_owned(),
         place,
         kind: Kind::Container,
@@ -75,7 +75,7 @@ pub fn container(site: &mut Site, name: &str, port: u16) -> MachineId {
         open_files: None,
         longest_queue: None,
         daemons: None,
-    });
+    }));
     id
 }
 

@@ -39,7 +39,7 @@ fn waiters(site: &Site) -> Vec<Option<(&Machine, &Dependency)>> {
     for machine in site.machines.iter().filter(|machine| machine.start == Start::Always) {
         for dependency in &machine.depends_on {
             if dependency.condition == Condition::Healthy && dependency.required {
-                waiters[dependency.on.0].get_or_insert((machine, dependency));
+                waiters[dependency.on.0].get_or_insert((&**machine, dependency));
             }
         }
     }

@@ -251,7 +251,7 @@ type Needs = Vec<Vec<MachineId>>;
 
 fn needs(site: &Site) -> Needs {
     let waits = |machine: &Machine| machine.depends_on.iter().filter(|it| it.required).map(|it| it.on).collect();
-    let mut needs: Needs = site.machines.iter().map(waits).collect();
+    let mut needs: Needs = site.machines.iter().map(|machine| waits(machine)).collect();
     for (end, hop) in site.ends() {
         let (Reach::Delivered(listener), Some(proxy)) = (&end.reach, site.proxy(hop.proxy).machine) else { continue };
         needs[proxy.0].push(listener.machine);

@@ -154,7 +154,7 @@ pub fn add_machine(site: &mut Site) -> MachineId {
     let place = Span { file: FileId(0), start: 0, end: 0 };
     let further = machine(place, "what else runs on the host is not visible");
     // Servers have nothing in common, so each is a project of its own.
-    site.machines.push(Machine { project: usize::MAX - id.0, stack: id, ..further });
+    site.machines.push(Box::new(Machine { project: usize::MAX - id.0, stack: id, ..further }));
     id
 }
 

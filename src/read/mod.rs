@@ -139,7 +139,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     let sources = trees.sources();
     let host = MachineId(0);
     let somewhere = projects.iter().find_map(stack::place_of).unwrap_or(Span { file: FileId(0), start: 0, end: 0 });
-    site.machines.push(host::unseen(somewhere));
+    site.machines.push(Box::new(host::unseen(somewhere)));
     let roots = roots::roots(sources, &|_| false);
     let stacks = stack::read(site, sources, projects, host, roots.first().map(String::as_str));
     let (mut parts, machines) = (stacks.parts, stacks.machines);
@@ -162,7 +162,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     site.machines.reserve_exact(finished.len());
     site.make_room(finished.iter().map(|it| &it.site));
     for Finished { machine, site: own, opened, dockerfile, container } in finished {
-        site.machines.push(*machine);
+        site.machines.push(machine);
         site.add(own);
         for file in opened {
             coverage.add(sources, file, "other", Read::Whole);

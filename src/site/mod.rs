@@ -30,7 +30,8 @@ use crate::source::Spanned;
 /// Everything that is judged together. The vectors are arenas: ids are indices into them.
 #[derive(Debug, Default)]
 pub struct Site {
-    pub machines: Vec<Machine>,
+    /// Each is large, and stays where it was made.
+    pub machines: Vec<Box<Machine>>,
     pub networks: Vec<Network>,
     pub proxies: Vec<Proxy>,
     pub servers: Vec<VirtualServer>,

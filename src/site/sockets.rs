@@ -244,7 +244,8 @@ pub fn owns(site: &Site, hop: &Hop, listener: &Listener) -> bool {
 fn listeners(site: &Site) -> impl Iterator<Item = (ListenerId, &Machine, &Listener)> {
     site.machines.iter().enumerate().flat_map(|(number, machine)| {
         let of_machine = machine.listening.listeners.iter().enumerate();
-        of_machine.map(move |(index, listener)| (ListenerId { machine: MachineId(number), index }, machine, listener))
+        of_machine
+            .map(move |(index, listener)| (ListenerId { machine: MachineId(number), index }, &**machine, listener))
     })
 }
 

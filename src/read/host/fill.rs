@@ -89,7 +89,7 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
         open.get_or_insert_with(|| "only a part of the server is in the files".to_owned());
     }
     let unclear = |machine: &Machine| machine.published.iter().any(|port| port.host == HostPort::Unknown);
-    if host == MachineId(0) && site.machines.iter().any(unclear) {
+    if host == MachineId(0) && site.machines.iter().any(|machine| unclear(machine)) {
         open.get_or_insert_with(|| "which port a container takes on the host is not visible".to_owned());
     }
     if !runs_apps {
