@@ -216,7 +216,7 @@ mod tests {
 
     use super::RULE;
     use crate::rules::example::{container, hop, place, said, site};
-    use crate::site::proxy::{Front, Setting, Settings, Wait};
+    use crate::site::proxy::{Front, Settings, Wait};
 
     /// A wait of so many seconds behind a service that gives up after two minutes.
     fn behind_a_front(seconds: f64) -> String {
@@ -225,7 +225,7 @@ mod tests {
         container(&mut site, "api", 8000);
         hop(&mut site, web, "api", 8000);
         let last = site.hops.last_mut().expect("it was added the line before");
-        last.waits.read = Some(Wait { seconds, setting: Setting::default(), written: Some(place(7)) });
+        last.waits.read = Some(Wait { seconds, setting: "proxy_read_timeout", written: Some(place(7)) });
         let front = Front { name: "Shield", seconds: 120.0, answer: "524", place: place(8) };
         last.settings = Arc::new(Settings { front: Some(front), ..Settings::default() });
         said(&RULE, &mut site)

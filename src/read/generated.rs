@@ -106,7 +106,7 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, containe
         Lookup::Value(text) => match text.as_str().trim().parse::<u16>() {
             Ok(number) => (to_port(&name, Port { number, written: Some(text.whole()) }, text.whole()), text.whole()),
             Err(_) if is_port_number(text.as_str()) => (unknown("its `VIRTUAL_PORT` is no number"), text.whole()),
-            Err(_) => (To::Malformed(no_port(&text)), text.whole()),
+            Err(_) => (To::Malformed(Box::new(no_port(&text))), text.whole()),
         },
         Lookup::Unknown => (unknown("its `VIRTUAL_PORT` is not visible"), place),
         Lookup::Unset => match only_port(machine, container) {

@@ -520,14 +520,13 @@ impl Around<'_, '_, '_> {
     /// Defaults are 60 s in every family, and 10 min for the data of a stream.
     fn waits(&self) -> Waits {
         if self.stream {
-            let connect = self.wait("connect_timeout", 60.0);
-            let data = self.wait("timeout", 600.0);
-            return Waits { connect, send: None, read: data };
+            let data = self.wait("proxy_timeout", 600.0);
+            return Waits { connect: self.wait(self.family.connect, 60.0), send: None, read: data };
         }
         Waits {
-            connect: self.wait("connect_timeout", 60.0),
-            send: self.wait("send_timeout", 60.0),
-            read: self.wait("read_timeout", 60.0),
+            connect: self.wait(self.family.connect, 60.0),
+            send: self.wait(self.family.send, 60.0),
+            read: self.wait(self.family.read, 60.0),
         }
     }
 
@@ -535,9 +534,8 @@ impl Around<'_, '_, '_> {
         Setting { family: self.family.prefix, rest }
     }
 
-    fn wait(&self, rest: &'static str, default: f64) -> Option<Wait> {
-        let setting = self.setting(rest);
-        let Some(item) = self.scope.find_setting(setting) else {
+    fn wait(&self, setting: &'static str, default: f64) -> Option<Wait> {
+        let Some(item) = self.scope.find(setting) else {
             return Some(Wait { seconds: default, setting, written: None });
         };
         let word = item.argument(0)?;

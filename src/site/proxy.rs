@@ -171,7 +171,7 @@ pub enum To {
     /// Index into [`crate::site::Site::groups`].
     Group(usize),
     Target(Target),
-    Malformed(Malformed),
+    Malformed(Box<Malformed>),
     /// A name without the port that a host would need, so it can only be a group, and there is none of that name.
     NoGroup(Spanned<String>),
     /// What decides it is not visible.
@@ -292,7 +292,7 @@ pub struct Waits {
     pub read: Option<Wait>,
 }
 
-/// The name of a setting, to be quoted: what it shares with its family, and the rest. Each hop has several.
+/// The name of a setting, to be quoted: what it shares with its family, and the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Setting {
     pub family: &'static str,
@@ -309,7 +309,8 @@ impl fmt::Display for Setting {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wait {
     pub seconds: f64,
-    pub setting: Setting,
+    /// To be quoted.
+    pub setting: &'static str,
     /// `None`: the program's default.
     pub written: Option<Span>,
 }

@@ -168,8 +168,8 @@ fn number(item: &DirectiveRef<'_>) -> Option<Spanned<u64>> {
 /// How long a server keeps an idle connection of a client, 75 s unless it is set; 0 closes each one after its answer
 /// (nginx.org/en/docs/http/ngx_http_core_module.html, `keepalive_timeout`).
 pub fn idle(scope: &Scope<'_, '_>) -> Option<Wait> {
-    let setting = Setting { family: "", rest: "keepalive_timeout" };
-    let Some(item) = scope.find("keepalive_timeout") else {
+    let setting = "keepalive_timeout";
+    let Some(item) = scope.find(setting) else {
         return Some(Wait { seconds: 75.0, setting, written: None });
     };
     let word = item.argument(0)?;

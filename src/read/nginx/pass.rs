@@ -12,6 +12,10 @@ use crate::source::{Span, Spanned, Text};
 pub struct Family {
     pub directive: &'static str,
     pub prefix: &'static str,
+    /// The settings of its patience.
+    pub connect: &'static str,
+    pub send: &'static str,
+    pub read: &'static str,
     pub protocol: Protocol,
     /// The schemes it takes, with the protocol that each means.
     schemes: &'static [(&'static str, Protocol)],
@@ -23,6 +27,9 @@ const FAMILIES: &[Family] = &[
     Family {
         directive: "proxy_pass",
         prefix: "proxy_",
+        connect: "proxy_connect_timeout",
+        send: "proxy_send_timeout",
+        read: "proxy_read_timeout",
         protocol: Protocol::Http,
         schemes: &[("http", Protocol::Http), ("https", Protocol::Https)],
         needs_scheme: true,
@@ -30,6 +37,9 @@ const FAMILIES: &[Family] = &[
     Family {
         directive: "fastcgi_pass",
         prefix: "fastcgi_",
+        connect: "fastcgi_connect_timeout",
+        send: "fastcgi_send_timeout",
+        read: "fastcgi_read_timeout",
         protocol: Protocol::FastCgi,
         schemes: &[],
         needs_scheme: false,
@@ -37,14 +47,29 @@ const FAMILIES: &[Family] = &[
     Family {
         directive: "uwsgi_pass",
         prefix: "uwsgi_",
+        connect: "uwsgi_connect_timeout",
+        send: "uwsgi_send_timeout",
+        read: "uwsgi_read_timeout",
         protocol: Protocol::Uwsgi,
         schemes: &[("uwsgi", Protocol::Uwsgi), ("suwsgi", Protocol::Uwsgi)],
         needs_scheme: false,
     },
-    Family { directive: "scgi_pass", prefix: "scgi_", protocol: Protocol::Scgi, schemes: &[], needs_scheme: false },
+    Family {
+        directive: "scgi_pass",
+        prefix: "scgi_",
+        connect: "scgi_connect_timeout",
+        send: "scgi_send_timeout",
+        read: "scgi_read_timeout",
+        protocol: Protocol::Scgi,
+        schemes: &[],
+        needs_scheme: false,
+    },
     Family {
         directive: "grpc_pass",
         prefix: "grpc_",
+        connect: "grpc_connect_timeout",
+        send: "grpc_send_timeout",
+        read: "grpc_read_timeout",
         protocol: Protocol::Http2,
         schemes: &[("grpc", Protocol::Http2), ("grpcs", Protocol::Http2Tls)],
         needs_scheme: false,
@@ -52,6 +77,9 @@ const FAMILIES: &[Family] = &[
     Family {
         directive: "memcached_pass",
         prefix: "memcached_",
+        connect: "memcached_connect_timeout",
+        send: "memcached_send_timeout",
+        read: "memcached_read_timeout",
         protocol: Protocol::Tcp,
         schemes: &[],
         needs_scheme: false,
@@ -91,23 +119,24 @@ pub fn target(
     let protocol = meant.map_or(own, |(_, protocol)| *protocol);
     let protocol_place = address.scheme.as_ref().map(Text::whole);
     let found = |to: To, uri: Option<String>| Found { to, protocol, protocol_place, uri };
+    let refused = |malformed: Malformed, uri| found(To::Malformed(Box::new(malformed)), uri);
     if let Some(scheme) = &address.scheme {
         if stream || family.schemes.is_empty() {
-            return found(To::Malformed(needless_scheme(scheme, family, value)), None);
+            return refused(needless_scheme(scheme, family, value), None);
         }
         if meant.is_none() {
-            return found(To::Malformed(wrong_scheme(scheme, family)), None);
+            return refused(wrong_scheme(scheme, family), None);
         }
     } else if family.needs_scheme && !stream {
         if value.as_str().contains(crate::read::address::UNKNOWN) && !matches!(address.place, Place::Unix { .. }) {
             return found(To::Unknown("a variable whose value is not visible decides the target".to_owned()), None);
         }
-        return found(To::Malformed(missing_scheme(value, &address, computed)), None);
+        return refused(missing_scheme(value, &address, computed), None);
     }
     // Only an HTTP target has a URI part; elsewhere the rest belongs to the path of the socket or is a mistake.
     let takes_uri = family.directive == "proxy_pass" && !stream;
     if !takes_uri && let Some(uri) = address.uri.take() {
-        return found(To::Malformed(needless_uri(&uri, &address, value, family.directive)), None);
+        return refused(needless_uri(&uri, &address, value, family.directive), None);
     }
     let uri = address.uri.as_ref().map(|uri| uri.as_str().to_owned());
     let default_port = if protocol == Protocol::Https || protocol == Protocol::Http2Tls { 443 } else { 80 };
@@ -123,10 +152,10 @@ pub fn target(
                 instead: None,
                 fatal: !computed,
             };
-            found(To::Malformed(malformed), uri)
+            refused(malformed, uri)
         }
         Place::Unix { path } => match too_long(&path, computed) {
-            Some(malformed) => found(To::Malformed(malformed), uri),
+            Some(malformed) => refused(malformed, uri),
             None => found(To::Target(Target::Unix { path: socket_path(&path) }), uri),
         },
         Place::Host { host, port } => {
@@ -144,13 +173,13 @@ pub fn target(
                             instead: Some(name.clone()),
                             fatal: true,
                         };
-                        return found(To::Malformed(malformed), uri);
+                        return refused(malformed, uri);
                     }
                     _ => {}
                 }
             }
             if let Some(malformed) = path_for_host(&host, value, family.directive) {
-                return found(To::Malformed(malformed), uri);
+                return refused(malformed, uri);
             }
             // These modules have no port of their own (ngx_http_fastcgi_pass): "no port in upstream".
             if port.is_none() && !computed && matches!(protocol, Protocol::FastCgi | Protocol::Uwsgi | Protocol::Scgi) {
@@ -160,7 +189,7 @@ pub fn target(
                 Some(PortText::Unknown) => {
                     found(To::Unknown("a variable whose value is not visible decides the port".to_owned()), uri)
                 }
-                Some(PortText::Wrong(text)) => found(To::Malformed(wrong_port(&text, computed)), uri),
+                Some(PortText::Wrong(text)) => refused(wrong_port(&text, computed), uri),
                 port => found(To::Target(Target::Tcp { host, port: port_of(port, default_port) }), uri),
             }
         }
