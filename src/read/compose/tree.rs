@@ -51,6 +51,7 @@ pub struct Scalar {
 pub struct Map {
     entries: Vec<(Text, Node)>,
     /// Of large maps only, which are few.
+    #[expect(clippy::box_collection, reason = "every value of every file pays for the size of a map")]
     numbers: Option<Box<BTreeMap<String, usize>>>,
 }
 
