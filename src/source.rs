@@ -457,6 +457,11 @@ impl Sources {
         self.get(span.file).text.get(span.range()).unwrap_or("")
     }
 
+    /// Bytes of all texts.
+    pub fn size(&self) -> usize {
+        self.files.iter().map(|source| source.text.len()).sum()
+    }
+
     /// Every text, in the order in which it was added.
     pub fn files(&self) -> impl Iterator<Item = (FileId, &Source)> {
         self.files.iter().enumerate().map(|(index, source)| (FileId(index as u32), source))

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use mimalloc::MiMalloc;
 use no502::discover::Snapshot;
@@ -35,9 +35,11 @@ fn main() {
         ["--server", folder] => server::write(Path::new(folder)),
         // What a child process is started with: its peak memory is that of this one task.
         ["--memory", kind, count] => {
-            let sources = project(kind, count.parse().expect("a number"));
+            let count = count.parse().expect("a number");
+            // What it takes to make the input is given back with the thread that made it.
+            let sources = thread::scope(|scope| scope.spawn(|| project(kind, count)).join()).expect("input");
             black_box(lint(&sources));
-            println!("{} {}", sources.files().map(|(_, source)| source.text.len()).sum::<usize>(), peak_memory());
+            println!("{} {}", sources.size(), peak_memory());
         }
         _ => println!("usage: cargo bench [-- --write FOLDER | --server FOLDER]"),
     }
@@ -104,7 +106,7 @@ fn growth(kind: &str, counts: &[usize]) {
     println!("\n{:28}{:>10}{:>10}{:>10}", format!("lint, one file of n {kind}"), "MB", "ms", "us each");
     for count in counts {
         let sources = project(kind, *count);
-        let size: usize = sources.files().map(|(_, source)| source.text.len()).sum();
+        let size = sources.size();
         let time = median(|| drop(black_box(lint(&sources))));
         let each = time.as_secs_f64() * 1e6 / *count as f64;
         println!("{count:<28}{:>10.2}{:>10.2}{each:>10.2}", size as f64 / MEGABYTE, milliseconds(time));

@@ -77,7 +77,7 @@ pub struct Remains<'s> {
 
 /// Whether a second thread is worth starting for all of it.
 pub fn is_much(sources: &Sources) -> bool {
-    sources.files().map(|(_, source)| source.text.len()).sum::<usize>() > WORTH_A_THREAD
+    sources.size() > WORTH_A_THREAD
 }
 
 /// Reads everything that there is to read.
