@@ -28,6 +28,8 @@ pub mod source;
 pub mod syntax;
 pub mod understood;
 
+use std::borrow::Cow;
+
 use crate::coverage::{
     FileCoverage, LeftOut, ListenerCoverage, MachineCoverage, ProxyCoverage, RouteCoverage, SiteCoverage,
 };
@@ -50,9 +52,39 @@ pub struct Outcome {
     /// What stands between the machines of a server: "ufw", "SELinux".
     pub guards: Vec<String>,
     pub listeners: Vec<ListenerCoverage>,
-    pub routes: Vec<RouteCoverage>,
+    pub routes: Routes,
     pub files: Vec<FileCoverage>,
     pub left_out: Vec<LeftOut>,
+}
+
+/// Where requests go. Most reports only count them, so they are described when somebody asks.
+#[derive(Debug)]
+pub enum Routes {
+    Of(Box<Site>),
+    Described(Vec<RouteCoverage>),
+}
+
+impl Default for Routes {
+    fn default() -> Routes {
+        Routes::Described(Vec::new())
+    }
+}
+
+impl Routes {
+    pub fn described(&self) -> Cow<'_, [RouteCoverage]> {
+        match self {
+            Routes::Of(site) => Cow::Owned(understood::routes(site)),
+            Routes::Described(routes) => Cow::Borrowed(routes),
+        }
+    }
+
+    /// The name of each route's outcome.
+    pub fn outcomes(&self) -> Vec<&'static str> {
+        match self {
+            Routes::Of(site) => site.ends.iter().map(|end| end.reach.outcome()).collect(),
+            Routes::Described(routes) => routes.iter().map(|route| route.outcome).collect(),
+        }
+    }
 }
 
 /// Judges a snapshot. A pure function: the same texts give the same outcome in the same order.
@@ -70,8 +102,7 @@ pub fn audit(sources: &Sources) -> Outcome {
     among_threads(is_much, || {
         let Reading { mut site, files, remains } = read::read(sources);
         let (outcome, _) = both(is_much, || judged(&mut site, files), || drop(remains));
-        both(is_much, || drop(site.hops), || drop(site.machines));
-        outcome
+        Outcome { routes: Routes::Of(Box::new(site)), ..outcome }
     })
 }
 
@@ -87,7 +118,7 @@ fn judged(site: &mut Site, files: Vec<FileCoverage>) -> Outcome {
     Outcome { findings, ..outcome }
 }
 
-/// All but the findings.
+/// All but the findings and routes.
 fn understood(site: &Site, files: Vec<FileCoverage>) -> Outcome {
     Outcome {
         findings: Vec::new(),
@@ -96,7 +127,7 @@ fn understood(site: &Site, files: Vec<FileCoverage>) -> Outcome {
         machines: understood::machines(site),
         guards: understood::guards(site),
         listeners: understood::listeners(site),
-        routes: understood::routes(site),
+        routes: Routes::default(),
         files,
         left_out: Vec::new(),
     }

@@ -48,9 +48,10 @@ fn header(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
     if !checked.prefix.is_empty() {
         writeln!(out, "{}", printable(&checked.prefix))?;
     }
+    let routes = outcome.routes.described();
     for (index, proxy) in outcome.proxies.iter().enumerate() {
         let sites = outcome.sites.iter().filter(|site| site.proxy == index).count();
-        let of_proxy = outcome.routes.iter().filter(|route| route.proxy == index);
+        let of_proxy = routes.iter().filter(|route| route.proxy == index);
         let targets: Vec<&str> = of_proxy.map(|route| route.target.as_str()).collect();
         if !proxy.runs && sites + targets.len() == 0 {
             continue;

@@ -126,8 +126,9 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let mut seen = HashMap::new();
     let findings = in_order(checked).into_iter();
     let findings = findings.map(|place| finding_json(place.checked, place.finding, &mut seen)).collect();
-    let routes = checked.iter().flat_map(|checked| {
-        checked.outcome.routes.iter().map(|route| {
+    let described: Vec<_> = checked.iter().map(|checked| (checked, checked.outcome.routes.described())).collect();
+    let routes = described.iter().flat_map(|(checked, routes)| {
+        routes.iter().map(|route| {
             let (file, line, column) = checked.start(route.place);
             RouteJson {
                 proxy: checked.outcome.proxies[route.proxy].name.clone(),
@@ -278,6 +279,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{fingerprint, write};
+    use crate::Routes;
     use crate::coverage::{FileCoverage, ListenerCoverage, ProxyCoverage, Read, RouteCoverage};
     use crate::finding::Findings;
     use crate::report::tests::{span, two_files};
@@ -294,7 +296,7 @@ mod tests {
             runs: true,
             complete: true,
         });
-        checked.outcome.routes.push(RouteCoverage {
+        checked.outcome.routes = Routes::Described(vec![RouteCoverage {
             proxy: 0,
             matches: "/".to_owned(),
             place,
@@ -303,7 +305,7 @@ mod tests {
             why: None,
             listener: None,
             site: None,
-        });
+        }]);
         checked.outcome.listeners.push(ListenerCoverage {
             machine: "service `api`".to_owned(),
             address: "*:8000".to_owned(),

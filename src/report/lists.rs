@@ -30,7 +30,8 @@ pub fn routes(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let mut count = 0;
     for checked in checked {
         let mut proxy = None;
-        for route in &checked.outcome.routes {
+        let routes = checked.outcome.routes.described();
+        for route in routes.iter() {
             let name = &checked.outcome.proxies[route.proxy].name;
             if proxy != Some(name) {
                 proxy = Some(name);
@@ -41,7 +42,7 @@ pub fn routes(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
             writeln!(out, "  {matches} -> {target}: {}{}", route.outcome, why(checked, route))?;
             writeln!(out, "    {}:{line}:{column}", printable(&path))?;
         }
-        count += checked.outcome.routes.len();
+        count += routes.len();
     }
     writeln!(out, "{}", super::number(count, "route", "routes"))
 }

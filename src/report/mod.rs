@@ -124,9 +124,9 @@ pub fn count(checked: &[Checked]) -> Counts {
             Read::No(_) => counts.files_unread += 1,
         }
     }
-    for route in checked.iter().flat_map(|checked| &checked.outcome.routes) {
+    for outcome in checked.iter().flat_map(|checked| checked.outcome.routes.outcomes()) {
         counts.routes += 1;
-        match route.outcome {
+        match outcome {
             "delivered" => counts.delivered += 1,
             "leaves" => counts.leaving += 1,
             "undecided" => counts.undecided += 1,
