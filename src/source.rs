@@ -121,8 +121,9 @@ impl Text {
             Origin::File { file, shift } => Span { file: *file, start: start + shift, end: end + shift },
             Origin::Pieces(pieces) => {
                 let place = |at: u32, is_end: bool| {
-                    // An end belongs to the piece of the byte before it.
-                    let byte = if is_end && at > start { at - 1 } else { at };
+                    // An end belongs to the piece of the byte before it, and so does nothing at all: a value that is empty
+                    // stands behind what leads to it, not in front of what comes next.
+                    let byte = if is_end && at > start || start == end { at.saturating_sub(1) } else { at };
                     let piece = pieces[pieces.partition_point(|piece| piece.at <= byte).max(1) - 1];
                     if piece.verbatim {
                         let exact = (piece.origin.start + (at - piece.at)).min(piece.origin.end);
@@ -550,7 +551,19 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sources, Text, TextBuilder};
+    use super::{FileId, Sources, Text, TextBuilder};
+
+    /// `port ${PORT};` with an empty variable: the missing port stands where the variable is, not behind it.
+    #[test]
+    fn what_is_empty_stands_behind_what_leads_to_it() {
+        let text = Text::of_file(FileId(0), "port ${PORT};");
+        let mut builder = TextBuilder::default();
+        builder.push(&text, 0..5);
+        builder.push(&text, 12..13);
+        let rendered = builder.finish(text.whole());
+        assert_eq!((rendered.as_str(), rendered.slice(5..5).whole().start), ("port ;", 5));
+        assert_eq!(rendered.slice(5..6).whole().start, 12);
+    }
 
     #[test]
     fn children_stand_right_in_a_folder() {

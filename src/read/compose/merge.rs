@@ -165,7 +165,9 @@ pub fn names(node: Node) -> Node {
             let mut map = Map::default();
             for item in items {
                 let Some(name) = item.text() else { continue };
-                map.set(name, Node { span: item.span, folder, mark: Mark::Merge, kind: Kind::Null });
+                // With a variable in it, the name is less than what is written.
+                let key = Text::fixed(name.as_str(), item.span);
+                map.set(key, Node { span: item.span, folder, mark: Mark::Merge, kind: Kind::Null });
             }
             Kind::Map(map)
         }
