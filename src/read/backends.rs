@@ -39,6 +39,7 @@ pub fn read(id: MachineId, machine: &Machine, container: &Container<'_>) -> Vec<
         if let ([backend], Some(code)) = (backends.as_mut_slice(), built::entry(container, process)) {
             *backend = of_code(backend.clone(), &code, place);
         }
+        found.reserve_exact(backends.len());
         found.extend(backends.into_iter().map(|mut backend| {
             backend.listeners = backend.listeners.into_iter().filter_map(|index| own.get(index).copied()).collect();
             backend

@@ -58,7 +58,8 @@ pub struct Container<'s> {
     pub identity: Option<Identity>,
     /// What is known of the image, or of the image that its own is built from.
     pub facts: Option<Arc<ImageFacts>>,
-    pub variables: BTreeMap<String, Lookup>,
+    /// In the order of their names, each of them once.
+    pub variables: Vec<(String, Lookup)>,
     /// Variables may be set that are not listed.
     pub variables_are_open: bool,
     pub directory: String,
@@ -190,10 +191,10 @@ impl<'s> Container<'s> {
     }
 
     pub fn variable(&self, name: &str) -> Lookup {
-        match self.variables.get(name) {
-            Some(value) => value.clone(),
-            None if self.variables_are_open => Lookup::Unknown,
-            None => Lookup::Unset,
+        match self.variables.binary_search_by(|(own, _)| own.as_str().cmp(name)) {
+            Ok(number) => self.variables[number].1.clone(),
+            Err(_) if self.variables_are_open => Lookup::Unknown,
+            Err(_) => Lookup::Unset,
         }
     }
 
@@ -311,8 +312,8 @@ fn variables(
     place: Span,
     image: Option<&Image>,
     own: Vec<(String, Lookup)>,
-) -> BTreeMap<String, Lookup> {
-    let mut variables = BTreeMap::new();
+) -> Vec<(String, Lookup)> {
+    let mut variables: BTreeMap<String, Lookup> = BTreeMap::new();
     for (name, value) in facts.iter().flat_map(|facts| &facts.environment) {
         variables.insert(name.clone(), Lookup::Value(Text::fixed(value, place)));
     }
@@ -320,7 +321,7 @@ fn variables(
         variables.insert(name.value.clone(), value.clone().map_or(Lookup::Unknown, Lookup::Value));
     }
     variables.extend(own);
-    variables
+    variables.into_iter().collect()
 }
 
 fn known_trees(facts: Option<&ImageFacts>, image: Option<&Image>) -> Vec<KnownTree> {

@@ -160,10 +160,10 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     });
     let mut containers = Vec::new();
     site.machines.reserve_exact(finished.len());
-    site.make_room(finished.iter().map(|it| &it.site));
+    site.make_room(finished.iter().map(|it| &*it.site));
     for Finished { machine, site: own, opened, dockerfile, container } in finished {
         site.machines.push(machine);
-        site.add(own);
+        site.add(*own);
         for file in opened {
             coverage.add(sources, file, "other", Read::Whole);
         }
@@ -198,7 +198,7 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
 /// What is left of a container when all is read.
 struct Finished<'s> {
     machine: Box<Machine>,
-    site: Site,
+    site: Box<Site>,
     opened: BTreeSet<FileId>,
     dockerfile: Option<FileId>,
     /// Only where [`generated`] asks for it.
@@ -223,7 +223,7 @@ fn container_troubles(
 ) {
     let Part { id, machine, container, site, .. } = part;
     let (id, container) = (*id, &*container);
-    site.backends.extend(backends::read(id, machine, container));
+    site.backends = backends::read(id, machine, container);
     troubles::leftovers(site, trees, container);
     start_troubles::read(site, id, container);
     for nginx in read {

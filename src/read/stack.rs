@@ -41,7 +41,7 @@ pub struct Part<'s> {
     pub machine: Box<Machine>,
     pub container: Box<Container<'s>>,
     /// What is read of this container alone, for [`Site::add`]. It holds no machines.
-    pub site: Site,
+    pub site: Box<Site>,
 }
 
 /// The machines of each project by service.
@@ -85,7 +85,7 @@ pub fn read<'s>(
         let id = MachineId(first + index);
         let machine = Box::new(place.machine(service, id, &container));
         let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
-        let mut site = Site::default();
+        let mut site = Box::<Site>::default();
         site.memory.extend(limit.map(|limit| memory(id, limit, &container)));
         Box::new(Part { id, service: *at, machine, container, site })
     });
@@ -463,7 +463,7 @@ fn declared(service: &Service, container: &Container<'_>) -> Vec<Declared> {
 /// A variable that is called `PORT` or `…_PORT` often says where the program behind it listens, and so does a number in
 /// its command.
 fn port_variables(container: &Container<'_>) -> Vec<u16> {
-    let named = container.variables.iter().filter(|(name, _)| *name == "PORT" || name.ends_with("_PORT"));
+    let named = container.variables.iter().filter(|(name, _)| name == "PORT" || name.ends_with("_PORT"));
     let number = |value: &Lookup| match value {
         Lookup::Value(text) => text.as_str().parse().ok(),
         _ => None,

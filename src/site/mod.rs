@@ -121,6 +121,8 @@ impl Site {
 
     /// Gives back the room that was taken ahead for the many parts of a proxy.
     pub fn shrink(&mut self) {
+        self.proxies.shrink_to_fit();
+        self.groups.shrink_to_fit();
         self.servers.shrink_to_fit();
         self.routes.shrink_to_fit();
         self.hops.shrink_to_fit();

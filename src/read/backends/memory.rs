@@ -82,7 +82,7 @@ fn texts(container: &Container<'_>) -> Vec<Text> {
     };
     let processes = container.started.processes.iter();
     texts.extend(processes.flat_map(|process| process.arguments.iter().map(|argument| argument.text.clone())));
-    texts.extend(container.variables.values().filter_map(|value| match value {
+    texts.extend(container.variables.iter().filter_map(|(_, value)| match value {
         Lookup::Value(text) => Some(text.clone()),
         Lookup::Unset | Lookup::Unknown => None,
     }));
