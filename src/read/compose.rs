@@ -21,14 +21,14 @@ use std::collections::HashSet;
 use crate::read::compose::check::Dangling;
 use crate::read::compose::environment::Environment;
 use crate::read::compose::find::{Certainty, Group};
-use crate::read::compose::load::{Documents, Loader, Named, parent};
+use crate::read::compose::load::{Documents, Loader, Named, Services, parent};
 use crate::read::compose::model::Project;
 use crate::read::compose::reader::Reader;
-use crate::read::compose::tree::{Kind, Mark, Node};
+use crate::read::compose::tree::{Folder, Kind, Mark, Node};
 use crate::side_by_side::side_by_side;
-use crate::source::{FileId, Sources, Spanned};
+use crate::source::{FileId, Sources, Spanned, Text};
 use crate::syntax::compose_values::interpolation::interpolate;
-use crate::syntax::yaml::Document;
+use crate::syntax::yaml::{Document, NodeRef};
 
 /// So many projects, or files, are read before a second thread would have started.
 const FEW: usize = 4;
@@ -58,19 +58,22 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
     }
     environment.project_name = name(documents, &group.files, &folder_path, &environment);
     let name = environment.project_name.clone();
-    let top = loader.load(&group.files, folder, &environment, &mut Vec::new());
+    let loaded = loader.load_project(&group.files, folder, &environment);
     let active_profiles = environment.values.get("COMPOSE_PROFILES").map_or("", |profiles| profiles.as_str());
     let active_profiles: Vec<String> =
         active_profiles.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
 
     let (mut services, mut networks, mut volumes) = (Vec::new(), Vec::new(), Vec::new());
-    if let Some(mut top) = top {
-        let written = top.take("services");
+    if let Some((top, written)) = loaded {
         let mut reader =
             Reader { loader: &mut loader, environment: &environment, top: &top, project_name: name.as_deref() };
         networks = reader.networks();
         volumes = reader.volumes();
-        services = written.map_or(Vec::new(), |written| read_services(&mut reader, written, &active_profiles));
+        services = match written {
+            Some(Services::Merged(node)) => merged_services(&mut reader, node, &active_profiles),
+            Some(Services::Written(node)) => written_services(&mut reader, node, folder, &active_profiles),
+            None => Vec::new(),
+        };
         let on_default = services.iter().find(|service| service.is_on_default());
         if let Some(service) = on_default.filter(|_| networks.iter().all(|network| network.key.value != "default")) {
             networks.push(reader.default_network(service.name.span));
@@ -127,29 +130,47 @@ fn set_aside(project: &mut Project, dangling: &[Dangling]) {
     project.services.clear();
 }
 
-/// Takes the tree of each service apart and lets go of it: there may be thousands.
-fn read_services(reader: &mut Reader<'_, '_>, written: Node, active_profiles: &[String]) -> Vec<model::Service> {
-    let Kind::Map(map) = written.kind else {
+/// Takes the tree of each service apart and lets go of it.
+fn merged_services(reader: &mut Reader<'_, '_>, merged: Node, active_profiles: &[String]) -> Vec<model::Service> {
+    let Kind::Map(map) = merged.kind else {
         if !reader.loader.unreadable {
-            reader.loader.problem(written.span, "`services` is a mapping of names to services".to_owned());
+            reader.loader.problem(merged.span, "`services` is a mapping of names to services".to_owned());
         }
         reader.loader.unreadable = true;
         return Vec::new();
     };
     let mut services = Vec::with_capacity(map.len());
-    for (name, node) in map.into_iter().filter(|(_, node)| node.mark != Mark::Reset) {
-        if !matches!(node.kind, Kind::Map(_)) {
-            // Behind an error of the notation nothing may have been read.
-            if !reader.loader.unreadable {
-                reader
-                    .loader
-                    .problem(name.whole(), format!("service `{name}` is a mapping: write at least an `image`"));
-            }
-            continue;
-        }
-        services.push(reader.service(name.spanned(), node, active_profiles));
-    }
+    services.extend(map.into_iter().filter_map(|(name, node)| service(reader, name, node, active_profiles)));
     services
+}
+
+fn written_services(
+    reader: &mut Reader<'_, '_>,
+    written: NodeRef<'_>,
+    folder: Folder,
+    active_profiles: &[String],
+) -> Vec<model::Service> {
+    let mut services = Vec::with_capacity(written.entries().len());
+    services.extend(written.entries().filter_map(|(name, node)| {
+        let name = name.text()?;
+        let node = reader.loader.convert(node, folder, reader.environment);
+        service(reader, name, node, active_profiles)
+    }));
+    services
+}
+
+fn service(reader: &mut Reader<'_, '_>, name: Text, node: Node, active_profiles: &[String]) -> Option<model::Service> {
+    match (node.mark, &node.kind) {
+        (Mark::Reset, _) => None,
+        (_, Kind::Map(_)) => Some(reader.service(name.spanned(), node, active_profiles)),
+        // Behind an error of the notation nothing may have been read.
+        _ if reader.loader.unreadable => None,
+        _ => {
+            let message = format!("service `{name}` is a mapping: write at least an `image`");
+            reader.loader.problem(name.whole(), message);
+            None
+        }
+    }
 }
 
 /// The last `name:` of the files, `COMPOSE_PROJECT_NAME`, or the folder's name.
@@ -194,7 +215,7 @@ fn tidy(project: &mut Project) {
 }
 
 /// The services of a file before anything is merged, for those who only want to know what kind of file it is.
-fn written_services(document: &Document) -> impl Iterator<Item = (Spanned<&str>, crate::syntax::yaml::NodeRef<'_>)> {
+fn services_of(document: &Document) -> impl Iterator<Item = (Spanned<&str>, NodeRef<'_>)> {
     let services = document.root().and_then(|root| root.get("services"));
     services
         .into_iter()

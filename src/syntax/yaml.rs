@@ -7,7 +7,10 @@ mod build;
 mod message;
 mod scalar;
 
+use std::num::NonZeroU32;
 use std::ops::Range;
+
+use rustc_hash::FxHashMap;
 
 use crate::source::{Span, Text};
 use crate::syntax::Problem;
@@ -22,6 +25,7 @@ pub const DEPTH: usize = 300;
 pub struct Document {
     text: Text,
     nodes: Vec<Node>,
+    collections: Vec<Collection>,
     /// Those of all sequences, and the entries of all maps; each collection knows its part.
     items: Vec<Item>,
     entries: Vec<Entry>,
@@ -29,8 +33,11 @@ pub struct Document {
     sorted: Vec<u32>,
     /// Scalars that do not stand in the text as they are.
     decoded: Vec<Box<str>>,
+    /// The aliases and `<<` that pull something in.
+    vias: Vec<Place>,
     roots: Vec<u32>,
-    tags: Vec<String>,
+    /// By the number of the node.
+    tags: FxHashMap<u32, String>,
     problems: Vec<Problem>,
     broken: bool,
 }
@@ -52,27 +59,38 @@ impl Place {
 #[derive(Debug)]
 struct Node {
     place: Place,
-    /// Number of the tag in the document, from 1.
-    tag: u32,
-    /// How many levels are below it.
-    height: u16,
     kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Scalar {
-        value: Stored,
+        /// The decoded text; without one it stands in the text as it is, between its quotes.
+        decoded: Option<Number>,
         style: Style,
     },
-    Sequence(Part),
-    Map {
-        entries: Part,
-        /// Where its part of the sorted numbers begins; only large maps have one.
-        sorted: u32,
-    },
+    /// The number of a collection of items.
+    Sequence(u32),
+    /// The number of a collection of entries.
+    Map(u32),
     /// An alias that leads nowhere.
     Nothing,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Collection {
+    part: Part,
+    /// Where its part of the sorted numbers begins; only large maps have one.
+    sorted: u32,
+    /// How many levels are below it.
+    height: u16,
+}
+
+/// Which one of a vector, from 1.
+type Number = NonZeroU32;
+
+fn at(number: Number) -> usize {
+    number.get() as usize - 1
 }
 
 /// Which of the document's items or entries.
@@ -97,14 +115,6 @@ enum Style {
     Folded,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Stored {
-    /// It stands in the text as it is, between its quotes.
-    InPlace,
-    /// The number of the decoded text.
-    Decoded(u32),
-}
-
 impl Style {
     fn is_quoted(self) -> bool {
         matches!(self, Style::SingleQuoted | Style::DoubleQuoted)
@@ -115,7 +125,7 @@ impl Style {
 struct Item {
     node: u32,
     /// The alias that pulls it in.
-    via: Option<Place>,
+    via: Option<Number>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +133,7 @@ struct Entry {
     key: u32,
     value: u32,
     /// The alias or the `<<` that pulls it in.
-    via: Option<Place>,
+    via: Option<Number>,
 }
 
 /// From this size on a map is searched by halves.
@@ -161,9 +171,23 @@ impl Document {
     fn scalar(&self, node: u32) -> Option<&str> {
         let node = &self.nodes[node as usize];
         match node.kind {
-            Kind::Scalar { value: Stored::InPlace, style } => self.text.as_str().get(node.inside(style)),
-            Kind::Scalar { value: Stored::Decoded(number), .. } => Some(&self.decoded[number as usize]),
+            Kind::Scalar { decoded: None, style } => self.text.as_str().get(node.inside(style)),
+            Kind::Scalar { decoded: Some(number), .. } => Some(&self.decoded[at(number)]),
             _ => None,
+        }
+    }
+
+    fn items(&self, node: u32) -> &[Item] {
+        match self.nodes[node as usize].kind {
+            Kind::Sequence(number) => &self.items[self.collections[number as usize].part.range()],
+            _ => &[],
+        }
+    }
+
+    fn entries(&self, node: u32) -> &[Entry] {
+        match self.nodes[node as usize].kind {
+            Kind::Map(number) => &self.entries[self.collections[number as usize].part.range()],
+            _ => &[],
         }
     }
 
@@ -187,7 +211,7 @@ impl Node {
 pub struct NodeRef<'d> {
     document: &'d Document,
     node: u32,
-    via: Option<Place>,
+    via: Option<Number>,
 }
 
 impl<'d> NodeRef<'d> {
@@ -198,13 +222,12 @@ impl<'d> NodeRef<'d> {
 
     /// The alias or `<<` that pulls it in from elsewhere.
     pub fn via(self) -> Option<Span> {
-        self.via.map(|place| self.document.span(place))
+        self.via.map(|number| self.document.span(self.document.vias[at(number)]))
     }
 
     /// The tag as it is written: `!reset`, `!!str`.
     pub fn tag(self) -> Option<&'d str> {
-        let number = (self.inner().tag as usize).checked_sub(1)?;
-        self.document.tags.get(number).map(String::as_str)
+        self.document.tags.get(&self.node).map(String::as_str)
     }
 
     /// The text of a scalar, whatever its type and notation.
@@ -215,12 +238,10 @@ impl<'d> NodeRef<'d> {
     /// The text of a scalar; each byte knows its place, in quoted and block scalars as well.
     pub fn text(self) -> Option<Text> {
         let (document, node) = (self.document, self.inner());
-        let Kind::Scalar { value, style } = node.kind else { return None };
-        Some(match value {
-            Stored::InPlace => document.text.slice(node.inside(style)),
-            Stored::Decoded(number) => {
-                scalar::text(&document.text, node.place.range(), &document.decoded[number as usize], style)
-            }
+        let Kind::Scalar { decoded, style } = node.kind else { return None };
+        Some(match decoded {
+            None => document.text.slice(node.inside(style)),
+            Some(number) => scalar::text(&document.text, node.place.range(), &document.decoded[at(number)], style),
         })
     }
 
@@ -249,7 +270,7 @@ impl<'d> NodeRef<'d> {
     }
 
     pub fn is_map(self) -> bool {
-        matches!(self.inner().kind, Kind::Map { .. })
+        matches!(self.inner().kind, Kind::Map(_))
     }
 
     pub fn is_sequence(self) -> bool {
@@ -262,13 +283,14 @@ impl<'d> NodeRef<'d> {
 
     /// The value of a key of a map, own keys before merged ones.
     pub fn get(self, key: &str) -> Option<NodeRef<'d>> {
-        let Kind::Map { entries, sorted } = self.inner().kind else { return None };
+        let Kind::Map(number) = self.inner().kind else { return None };
         let document = self.document;
-        let all = &document.entries[entries.range()];
+        let Collection { part, sorted, .. } = document.collections[number as usize];
+        let all = &document.entries[part.range()];
         let entry = if all.len() < LARGE {
             all.iter().find(|entry| document.scalar(entry.key) == Some(key))?
         } else {
-            let sorted = &document.sorted[Part { from: sorted, ..entries }.range()];
+            let sorted = &document.sorted[Part { from: sorted, ..part }.range()];
             let at = sorted.binary_search_by(|number| document.key(&all[*number as usize]).cmp(key)).ok()?;
             &all[sorted[at] as usize]
         };
@@ -277,27 +299,22 @@ impl<'d> NodeRef<'d> {
 
     /// The keys and values of a map, own ones in the order of the text, then the merged ones.
     pub fn entries(self) -> impl ExactSizeIterator<Item = (NodeRef<'d>, NodeRef<'d>)> + use<'d> {
-        let entries: &[Entry] = match self.inner().kind {
-            Kind::Map { entries, .. } => &self.document.entries[entries.range()],
-            _ => &[],
-        };
-        entries.iter().map(move |entry| (self.reached(entry.key, entry.via), self.reached(entry.value, entry.via)))
+        self.document
+            .entries(self.node)
+            .iter()
+            .map(move |entry| (self.reached(entry.key, entry.via), self.reached(entry.value, entry.via)))
     }
 
     /// The items of a sequence.
     pub fn items(self) -> impl ExactSizeIterator<Item = NodeRef<'d>> + use<'d> {
-        let items: &[Item] = match self.inner().kind {
-            Kind::Sequence(items) => &self.document.items[items.range()],
-            _ => &[],
-        };
-        items.iter().map(move |item| self.reached(item.node, item.via))
+        self.document.items(self.node).iter().map(move |item| self.reached(item.node, item.via))
     }
 
     fn inner(self) -> &'d Node {
         &self.document.nodes[self.node as usize]
     }
 
-    fn reached(self, node: u32, via: Option<Place>) -> NodeRef<'d> {
+    fn reached(self, node: u32, via: Option<Number>) -> NodeRef<'d> {
         NodeRef { document: self.document, node, via: via.or(self.via) }
     }
 }

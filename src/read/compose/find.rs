@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::read::compose::environment::Environment;
 use crate::read::compose::load::{Documents, parent};
 use crate::read::compose::model::Project;
-use crate::read::compose::{FEW, written_services};
+use crate::read::compose::{FEW, services_of};
 use crate::read::glob;
 use crate::read::snapshot::join;
 use crate::side_by_side::side_by_side;
@@ -226,7 +226,7 @@ fn is_compose(document: &Document, is_named: bool) -> bool {
     if is_named {
         return ["services", "include"].iter().any(|key| root.get(key).is_some()) || document.is_broken();
     }
-    written_services(document).any(|(_, service)| has_image(service))
+    services_of(document).any(|(_, service)| has_image(service))
 }
 
 fn has_image(service: NodeRef<'_>) -> bool {
@@ -242,7 +242,7 @@ fn is_complete(document: &Document) -> bool {
     }
     let declared = |section: &str, name: &str| root.get(section).is_some_and(|section| section.get(name).is_some());
     let mut any = false;
-    for (_, service) in written_services(document) {
+    for (_, service) in services_of(document) {
         any = true;
         let supplied = ["extends", "provider"].iter().any(|key| service.get(key).is_some());
         if !has_image(service) && !supplied {
@@ -333,7 +333,7 @@ fn included(document: &Document, file: FileId, environments: &mut Environments<'
 fn extended_files(document: &Document, file: FileId, environments: &mut Environments<'_>) -> Vec<FileId> {
     let folder = parent(environments.sources.path(file)).to_owned();
     let mut files = Vec::new();
-    for (_, service) in written_services(document) {
+    for (_, service) in services_of(document) {
         let written = service.get("extends").and_then(|extends| extends.get("file")).and_then(NodeRef::text);
         let found = written.and_then(|text| environments.file(&folder, &text));
         files.extend(found.filter(|found| *found != file));

@@ -12,7 +12,7 @@ use crate::read::surroundings::Found;
 use crate::source::{FileId, Sources, Span, Text};
 use crate::syntax::Problem;
 use crate::syntax::compose_values::interpolation::{Missing, interpolate};
-use crate::syntax::yaml::{self, Document};
+use crate::syntax::yaml::{self, Document, NodeRef};
 
 /// How many nodes a project may have after aliases, `extends` and `include` were resolved; 5,000 services have 400,000.
 const NODES: usize = if cfg!(test) { 50_000 } else { 2_000_000 };
@@ -46,6 +46,15 @@ pub enum Named {
     /// It is certain that nothing is there, or nothing that can be read as a file.
     Absent,
     Unknown,
+}
+
+/// The services of a project.
+pub enum Services<'d> {
+    /// Merged, extended and included.
+    Merged(Node),
+    /// Those of a file that needs no other, each to be converted when it is read: there may be thousands, and their trees
+    /// are larger than what is read from them.
+    Written(NodeRef<'d>),
 }
 
 /// Everything that is found out about a project while its files are loaded.
@@ -123,8 +132,32 @@ impl<'d> Loader<'d> {
         (Some(path), named)
     }
 
+    /// Loads the files of a project: everything but its services, and these.
+    pub fn load_project(
+        &mut self,
+        files: &[FileId],
+        folder: Folder,
+        environment: &Environment,
+    ) -> Option<(Node, Option<Services<'d>>)> {
+        if let [file] = files
+            && let Some((root, services)) = lone(self.documents.get(*file))
+        {
+            self.open(*file);
+            let mut top = Map::default();
+            for (key, value) in root.entries().filter(|(key, _)| key.as_str() != Some("services")) {
+                let Some(key) = key.text() else { continue };
+                top.set(key, self.convert(value, folder, environment));
+            }
+            let top = Node { span: root.span(), folder, mark: Mark::Merge, kind: Kind::Map(top) };
+            return Some((top, Some(Services::Written(services))));
+        }
+        let mut top = self.load(files, folder, environment, &mut Vec::new())?;
+        let services = top.take("services").map(Services::Merged);
+        Some((top, services))
+    }
+
     /// Loads files that are laid on top of each other, with the folder and the variables they share.
-    pub fn load(
+    fn load(
         &mut self,
         files: &[FileId],
         folder: Folder,
@@ -156,14 +189,40 @@ impl<'d> Loader<'d> {
         if let Some(tree) = self.trees.get(&place) {
             return tree.clone();
         }
-        let document = self.documents.get(place.file);
+        let document = self.open(place.file);
         let whole = self.documents.sources.text(place.file).whole();
-        if !self.files.contains(&place.file) {
-            self.files.push(place.file);
+        let mut merged = Node { span: whole, folder: place.folder, mark: Mark::Merge, kind: Kind::Map(Map::default()) };
+        let mut wrong = None;
+        for root in document.roots() {
+            if root.is_map() {
+                let node = self.convert(root, place.folder, environment);
+                merged = merge(merged, node, &mut Vec::new());
+            } else if !root.is_null() {
+                wrong = Some(root.span());
+            }
+        }
+        if let Some(span) = wrong.filter(|_| !document.is_broken()) {
+            self.problem(span, "a compose file is a mapping: `services:` and its like".to_owned());
+            self.unreadable = true;
+        }
+        let tree = Rc::new(merged);
+        self.trees.insert(place, tree.clone());
+        tree
+    }
+
+    /// The document of a file that takes part in the project.
+    fn open(&mut self, file: FileId) -> &'d Document {
+        let document = self.documents.get(file);
+        if !self.files.contains(&file) {
+            self.files.push(file);
             self.problems.extend(document.problems().iter().cloned());
             self.unreadable |= document.is_broken();
         }
-        let mut merged = Node { span: whole, folder: place.folder, mark: Mark::Merge, kind: Kind::Map(Map::default()) };
+        document
+    }
+
+    /// A value of a file with its variables put in.
+    pub fn convert(&mut self, node: NodeRef<'_>, folder: Folder, environment: &Environment) -> Node {
         let (missing, problems, uncertain) = (&mut self.missing, &mut self.problems, &mut self.uncertain);
         let look_up = |name: &str| environment.look_up(name);
         let mut fill = |text: &Text, span: Span| {
@@ -175,23 +234,9 @@ impl<'d> Loader<'d> {
             }
             result
         };
-        let mut wrong = None;
-        for root in document.roots() {
-            if root.is_map() {
-                let node = convert(root, place.folder, &mut self.budget, &mut fill);
-                merged = merge(merged, node, &mut Vec::new());
-            } else if !root.is_null() {
-                wrong = Some(root.span());
-            }
-        }
-        if let Some(span) = wrong.filter(|_| !document.is_broken()) {
-            self.problem(span, "a compose file is a mapping: `services:` and its like".to_owned());
-            self.unreadable = true;
-        }
-        self.check_budget(whole);
-        let tree = Rc::new(merged);
-        self.trees.insert(place, tree.clone());
-        tree
+        let converted = convert(node, folder, &mut self.budget, &mut fill);
+        self.check_budget(self.documents.sources.text(node.span().file).whole());
+        converted
     }
 
     fn check_budget(&mut self, span: Span) {
@@ -400,6 +445,15 @@ impl<'d> Loader<'d> {
         let files: Vec<FileId> = files.into_iter().map(|(file, _)| file).collect();
         self.load(&files, own_folder, &own, above)
     }
+}
+
+/// The top of a file whose services need nothing but themselves, and its services.
+fn lone(document: &Document) -> Option<(NodeRef<'_>, NodeRef<'_>)> {
+    let mut roots = document.roots();
+    let (Some(root), None) = (roots.next(), roots.next()) else { return None };
+    let services = root.get("services").filter(|services| services.is_map() && services.tag().is_none())?;
+    let alone = root.get("include").is_none() && services.entries().all(|(_, it)| it.get("extends").is_none());
+    alone.then_some((root, services))
 }
 
 fn put_services(tree: &mut Node, extended: Vec<(Text, Node)>) {

@@ -9,7 +9,9 @@ use rustc_hash::FxHashMap;
 use crate::source::Text;
 use crate::syntax::Problem;
 use crate::syntax::yaml::message;
-use crate::syntax::yaml::{DEPTH, Document, Entry, Item, Kind, LARGE, Node, Part, Place, Stored, Style};
+use crate::syntax::yaml::{
+    Collection, DEPTH, Document, Entry, Item, Kind, LARGE, Node, Number, Part, Place, Style, at,
+};
 
 /// How many entries `<<` may copy in one text; people stay below a thousand.
 const MERGED: usize = 200_000;
@@ -20,12 +22,14 @@ pub fn parse(text: &Text) -> Document {
     let document = Document {
         text: text.clone(),
         nodes: Vec::with_capacity(size / 12),
+        collections: Vec::with_capacity(size / 64),
         items: Vec::with_capacity(size / 128),
         entries: Vec::with_capacity(size / 32),
         sorted: Vec::new(),
         decoded: Vec::new(),
+        vias: Vec::new(),
         roots: Vec::new(),
-        tags: Vec::new(),
+        tags: FxHashMap::default(),
         problems: Vec::new(),
         broken: false,
     };
@@ -65,7 +69,7 @@ struct Open {
 /// `from`: where its part of what was read begins.
 enum Content {
     Items { from: usize },
-    Entries { from: usize, key: Option<(u32, Option<Place>)> },
+    Entries { from: usize, key: Option<(u32, Option<Number>)> },
 }
 
 impl Builder {
@@ -97,19 +101,20 @@ impl Builder {
         match event {
             Event::Scalar(value, style, anchor, tag) => {
                 let style = style_of(style);
-                let value = self.stored(value, place, style, source);
-                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Scalar { value, style });
+                let decoded = self.decoded(value, place, style, source);
+                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Scalar { decoded, style });
                 self.anchor(anchor, node);
                 self.attach(node, None);
             }
             Event::SequenceStart(_, anchor, tag) => {
-                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Sequence(Part::default()));
+                let number = self.collection();
+                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Sequence(number));
                 self.anchor(anchor, node);
                 self.start(node, Content::Items { from: self.items.len() });
             }
             Event::MappingStart(_, anchor, tag) => {
-                let node =
-                    self.node(place, tag.map(|tag| tag.original()), Kind::Map { entries: Part::default(), sorted: 0 });
+                let number = self.collection();
+                let node = self.node(place, tag.map(|tag| tag.original()), Kind::Map(number));
                 self.anchor(anchor, node);
                 self.start(node, Content::Entries { from: self.entries.len(), key: None });
             }
@@ -126,12 +131,31 @@ impl Builder {
     }
 
     fn node(&mut self, place: Place, tag: Option<String>, kind: Kind) -> u32 {
-        let tag = tag.map_or(0, |tag| {
-            self.document.tags.push(tag);
-            self.document.tags.len() as u32
-        });
-        self.document.nodes.push(Node { place, tag, height: 0, kind });
-        self.document.nodes.len() as u32 - 1
+        let number = self.document.nodes.len() as u32;
+        self.document.nodes.push(Node { place, kind });
+        if let Some(tag) = tag {
+            self.document.tags.insert(number, tag);
+        }
+        number
+    }
+
+    fn collection(&mut self) -> u32 {
+        self.document.collections.push(Collection::default());
+        self.document.collections.len() as u32 - 1
+    }
+
+    /// How many levels are below a node.
+    fn height(&self, node: u32) -> u16 {
+        match self.document.nodes[node as usize].kind {
+            Kind::Sequence(number) | Kind::Map(number) => self.document.collections[number as usize].height,
+            Kind::Scalar { .. } | Kind::Nothing => 0,
+        }
+    }
+
+    fn via(&mut self, place: Place) -> Number {
+        let number = next(&self.document.vias);
+        self.document.vias.push(place);
+        number
     }
 
     fn anchor(&mut self, anchor: usize, node: u32) {
@@ -147,13 +171,16 @@ impl Builder {
             Some(node) if self.open.iter().any(|open| open.node == node) => {
                 Some("this alias stands inside of what it stands for")
             }
-            Some(node) if self.document.nodes[node as usize].height as usize + self.open.len() > DEPTH => {
+            Some(node) if self.height(node) as usize + self.open.len() > DEPTH => {
                 Some("aliases are nested too deep here")
             }
             Some(_) => None,
         };
         match (target, trouble) {
-            (Some(node), None) => self.attach(node, Some(place)),
+            (Some(node), None) => {
+                let via = self.via(place);
+                self.attach(node, Some(via));
+            }
             (_, trouble) => {
                 self.document.broken = true;
                 self.problem(place, trouble.unwrap_or_default().to_owned(), None);
@@ -168,13 +195,19 @@ impl Builder {
         self.open.push(Open { node, end, height: 0, content });
     }
 
-    fn attach(&mut self, node: u32, via: Option<Place>) {
-        let Node { place, height, .. } = self.document.nodes[node as usize];
+    /// Where a node is written, or what pulls it in.
+    fn reached_at(&self, node: u32, via: Option<Number>) -> Place {
+        via.map_or(self.document.nodes[node as usize].place, |via| self.document.vias[at(via)])
+    }
+
+    fn attach(&mut self, node: u32, via: Option<Number>) {
+        let height = self.height(node);
+        let place = self.reached_at(node, via);
         let Some(open) = self.open.last_mut() else {
             self.document.roots.push(node);
             return;
         };
-        open.end = open.end.max(via.unwrap_or(place).end);
+        open.end = open.end.max(place.end);
         open.height = open.height.max(height + 1);
         match &mut open.content {
             Content::Items { .. } => self.items.push(Item { node, via }),
@@ -191,15 +224,15 @@ impl Builder {
         // collection end it themselves.
         let flow = matches!(source.as_bytes().get((end as usize).wrapping_sub(1)), Some(b']' | b'}')) && end > open.end;
         let end = if flow { end } else { open.end };
-        let kind = match open.content {
+        let Collection { part, sorted, .. } = match open.content {
             Content::Items { from } => {
                 let part = Part { from: self.document.items.len() as u32, count: (self.items.len() - from) as u32 };
                 self.document.items.extend(self.items.drain(from..));
-                Kind::Sequence(part)
+                Collection { part, ..Collection::default() }
             }
             Content::Entries { from, key } => {
                 if let Some((key, via)) = key {
-                    let value = self.node(via.unwrap_or(self.document.nodes[key as usize].place), None, Kind::Nothing);
+                    let value = self.node(self.reached_at(key, via), None, Kind::Nothing);
                     self.entries.push(Entry { key, value, via });
                 }
                 self.map(from)
@@ -207,8 +240,9 @@ impl Builder {
         };
         let node = &mut self.document.nodes[open.node as usize];
         node.place.end = end.max(node.place.start);
-        node.height = open.height;
-        node.kind = kind;
+        if let Kind::Sequence(number) | Kind::Map(number) = node.kind {
+            self.document.collections[number as usize] = Collection { part, sorted, height: open.height };
+        }
         self.attach(open.node, None);
     }
 
@@ -231,7 +265,7 @@ impl Builder {
     }
 
     /// The entries from this one on as a map: duplicates reported and left out, merge keys resolved.
-    fn map(&mut self, from: usize) -> Kind {
+    fn map(&mut self, from: usize) -> Collection {
         let equal = self.duplicates(&self.entries[from..]);
         let has_merges = self.entries[from..].iter().any(|entry| self.is_merge(entry));
         if !equal.is_empty() || has_merges {
@@ -241,16 +275,16 @@ impl Builder {
             self.entries.extend(entries);
         }
         let document = &mut self.document;
-        let entries = Part { from: document.entries.len() as u32, count: (self.entries.len() - from) as u32 };
+        let part = Part { from: document.entries.len() as u32, count: (self.entries.len() - from) as u32 };
         document.entries.extend(self.entries.drain(from..));
         let first = document.sorted.len();
-        if entries.count as usize >= LARGE {
-            let mut sorted: Vec<u32> = (0..entries.count).collect();
-            let own = &document.entries[entries.range()];
+        if part.count as usize >= LARGE {
+            let mut sorted: Vec<u32> = (0..part.count).collect();
+            let own = &document.entries[part.range()];
             sorted.sort_by_key(|number| document.key(&own[*number as usize]));
             document.sorted.extend(sorted);
         }
-        Kind::Map { entries, sorted: first as u32 }
+        Collection { part, sorted: first as u32, height: 0 }
     }
 
     /// The entries that have the key of an earlier one: its number, and their own.
@@ -315,27 +349,29 @@ impl Builder {
         let mut present: HashSet<String> =
             entries.iter().filter_map(|entry| self.document.scalar(entry.key).map(str::to_owned)).collect();
         for merge in merges {
-            let via = merge.via.unwrap_or(self.document.nodes[merge.value as usize].place);
+            let via = merge.via.unwrap_or_else(|| self.via(self.document.nodes[merge.value as usize].place));
             let sources = match self.document.nodes[merge.value as usize].kind {
-                Kind::Sequence(items) => self.document.items[items.range()].to_vec(),
+                Kind::Sequence(_) => self.document.items(merge.value).to_vec(),
                 _ => vec![Item { node: merge.value, via: None }],
             };
             for source in sources {
-                let Kind::Map { entries: merged, .. } = self.document.nodes[source.node as usize].kind else {
+                let via = source.via.unwrap_or(via);
+                let place = self.document.vias[at(via)];
+                let Kind::Map(_) = self.document.nodes[source.node as usize].kind else {
                     let known = !matches!(self.document.nodes[source.node as usize].kind, Kind::Nothing);
                     if known {
-                        self.problem(via, "`<<` takes a mapping, or a list of mappings".to_owned(), None);
+                        self.problem(place, "`<<` takes a mapping, or a list of mappings".to_owned(), None);
                     }
                     continue;
                 };
-                let via = source.via.unwrap_or(via);
-                if self.merged + merged.count as usize > MERGED {
+                let count = self.document.entries(source.node).len();
+                if self.merged + count > MERGED {
                     self.document.broken = true;
-                    self.problem(via, "too many merged keys in one file".to_owned(), None);
+                    self.problem(place, "too many merged keys in one file".to_owned(), None);
                     return entries;
                 }
-                self.merged += merged.count as usize;
-                for entry in &self.document.entries[merged.range()] {
+                self.merged += count;
+                for entry in self.document.entries(source.node) {
                     let Some(key) = self.document.scalar(entry.key) else { continue };
                     if present.insert(key.to_owned()) {
                         entries.push(Entry { via: Some(via), ..*entry });
@@ -347,17 +383,18 @@ impl Builder {
     }
 
     /// Most scalars stand in the text as they are, behind a quote at most.
-    fn stored(&mut self, value: Cow<'_, str>, place: Place, style: Style, source: &str) -> Stored {
+    fn decoded(&mut self, value: Cow<'_, str>, place: Place, style: Style, source: &str) -> Option<Number> {
         if !matches!(style, Style::Literal | Style::Folded) {
             let quote = usize::from(style.is_quoted());
             let start = place.start as usize + quote;
             let end = start + value.len();
             if end + quote == place.end as usize && source.get(start..end) == Some(&*value) {
-                return Stored::InPlace;
+                return None;
             }
         }
+        let number = next(&self.document.decoded);
         self.document.decoded.push(value.into());
-        Stored::Decoded(self.document.decoded.len() as u32 - 1)
+        Some(number)
     }
 
     fn problem(&mut self, place: Place, message: String, related: Option<(Place, &str)>) {
@@ -365,6 +402,11 @@ impl Builder {
         let span = self.document.span(place);
         self.document.problems.push(Problem { span, message, related });
     }
+}
+
+/// The number of what is pushed next.
+fn next<T>(vector: &[T]) -> Number {
+    Number::MIN.saturating_add(vector.len() as u32)
 }
 
 fn place(span: &EventSpan) -> Place {
