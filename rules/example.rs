@@ -12,9 +12,9 @@ use crate::site::machine::{
     Attached, Attachment, Condition, Dependency, HostPort, Kind, Machine, MachineId, NetworkId,
 };
 use crate::site::machine::{Network, Published, Start};
-use crate::site::proxy::{Answers, Hop, Host, Port, Proxy, ProxyId, Resolution, Target, To, UnknownName, Waits};
+use crate::site::proxy::{Answers, Hop, Host, Port, Proxy, ProxyId, Resolution, Target, To, UnknownName};
 use crate::site::reach;
-use crate::source::{FileId, Span, Spanned};
+use crate::source::{FileId, Span, Spanned, Text};
 
 /// A place of its own for each number.
 pub fn place(number: u32) -> Span {
@@ -128,12 +128,12 @@ pub fn hop(site: &mut Site, machine: MachineId, host: &str, port: u16) {
         route: None,
         place,
         statement: place,
-        written: String::new(),
+        written: Text::fixed("", place),
         protocol: Spanned::new(Protocol::Http, place),
         to: To::Target(Target::Tcp { host, port: Port { number: port, written: Some(place) } }),
         resolution: Resolution::AtStart,
         uri: None,
-        waits: Waits::default(),
+        waits: Arc::default(),
         settings: Arc::default(),
     });
 }

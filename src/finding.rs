@@ -131,6 +131,8 @@ impl Finding {
     }
 
     pub fn note(&mut self, span: Span, message: impl Into<Words>) -> &mut Finding {
+        // Most have one, and there may be thousands.
+        self.notes.reserve_exact(1);
         self.notes.push(Note { span, message: message.into() });
         self
     }

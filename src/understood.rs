@@ -110,7 +110,7 @@ fn route(site: &Site, end: &End, numbers: &BTreeMap<ListenerId, usize>) -> Route
         proxy: hop.proxy.0,
         matches: format!("{server_name}{path}"),
         place: end.place,
-        target: site.target(end).map_or_else(|| hop.written.clone(), ToString::to_string),
+        target: site.target(end).map_or_else(|| hop.written.to_string(), ToString::to_string),
         outcome: end.reach.outcome(),
         why,
         listener: listener.and_then(|id| numbers.get(&id).copied()),

@@ -10,7 +10,7 @@ use crate::site::listener::{Bind, Endpoint, Protocol};
 use crate::site::machine::{Attached, Machine, MachineId};
 use crate::site::proxy::{
     Answers, Hop, Host, Listen, Malformed, Port, Proxy, ProxyId, Resolution, Route, RoutePath, Settings, Target, To,
-    UnknownName, VirtualServer, Waits,
+    UnknownName, VirtualServer,
 };
 use crate::source::{Lookup, Span, Spanned, Text};
 
@@ -133,13 +133,13 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, containe
         route: Some(site.routes.len() - 1),
         place,
         statement: place,
-        written,
+        written: Text::fixed(&written, place),
         protocol,
         to,
         // It rewrites its configuration whenever a container starts or stops.
         resolution: Resolution::AtStart,
         uri: None,
-        waits: Waits::default(),
+        waits: Arc::default(),
         settings: Arc::new(Settings { keeps_host: true, ..Settings::default() }),
     });
 }

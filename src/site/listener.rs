@@ -105,8 +105,8 @@ pub struct Listener {
     pub why: String,
     /// What makes it listen on every address, to be quoted: "--host 0.0.0.0"; `None`: not known.
     pub anywhere: Option<String>,
-    /// Who may connect to a unix socket.
-    pub access: Option<SocketAccess>,
+    /// Who may connect to a unix socket; most listeners are none.
+    pub access: Option<Box<SocketAccess>>,
 }
 
 /// Owner, group and mode of a unix socket, as far as they are visible.

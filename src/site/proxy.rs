@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::site::listener::{Endpoint, Protocol};
 use crate::site::machine::MachineId;
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 
 /// Index into [`crate::site::Site::proxies`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,15 +127,15 @@ pub struct Hop {
     /// The whole statement.
     pub statement: Span,
     /// The target as it is written, to be quoted.
-    pub written: String,
+    pub written: Text,
     /// What the proxy speaks.
     pub protocol: Spanned<Protocol>,
     pub to: To,
     pub resolution: Resolution,
     /// The path by which the request arrives at the target, when the config rewrites it: the URI part of the target.
     pub uri: Option<String>,
-    pub waits: Waits,
-    /// Hops of one proxy that are set alike share them: there are many, and most are.
+    /// Hops of one proxy that are set alike share these: there are many, and most are.
+    pub waits: Arc<Waits>,
     pub settings: Arc<Settings>,
 }
 

@@ -136,7 +136,7 @@ pub fn listening(pools: &Pools) -> Listening {
             place,
             bind_place: pool.get("listen").map_or(place, Text::whole),
             why: format!("`listen` of pool `{}`", pool.name),
-            access,
+            access: access.map(Box::new),
         });
     }
     if result.listeners.is_empty() && result.open.is_none() {

@@ -197,7 +197,12 @@ fn with_defaults_of_debian(running: &mut Running, file: &str) {
         bind_place: place,
         why: "the default of Debian's `uwsgi`".to_owned(),
         anywhere: None,
-        access: Some(SocketAccess { owner: owner.clone(), group: owner, mode: Some(0o660), ..SocketAccess::default() }),
+        access: Some(Box::new(SocketAccess {
+            owner: owner.clone(),
+            group: owner,
+            mode: Some(0o660),
+            ..SocketAccess::default()
+        })),
     });
 }
 

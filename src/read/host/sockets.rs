@@ -76,7 +76,7 @@ fn listener(unit: &Unit, address: &Text) -> Option<Listener> {
         bind_place: address.whole(),
         why,
         anywhere: None,
-        access,
+        access: access.map(Box::new),
     })
 }
 

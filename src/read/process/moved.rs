@@ -254,10 +254,10 @@ impl<'d> Moved<'d> {
                 anywhere: anywhere(movers, address.port),
                 access: is_unix.then(|| {
                     let access = judged.access();
-                    match address.mode {
+                    Box::new(match address.mode {
                         Some(mode) => SocketAccess { mode: Some(mode), place: Some(at), ..access },
                         None => access,
-                    }
+                    })
                 }),
             });
         }
