@@ -22,7 +22,7 @@ use crate::read::compose::check::Dangling;
 use crate::read::compose::environment::Environment;
 use crate::read::compose::find::{Certainty, Group};
 use crate::read::compose::load::{Documents, Loader, Named, Services, parent};
-use crate::read::compose::model::Project;
+use crate::read::compose::model::{Project, Service};
 use crate::read::compose::reader::Reader;
 use crate::read::compose::tree::{Folder, Kind, Mark, Node};
 use crate::side_by_side::side_by_side;
@@ -131,7 +131,7 @@ fn set_aside(project: &mut Project, dangling: &[Dangling]) {
 }
 
 /// Takes the tree of each service apart and lets go of it.
-fn merged_services(reader: &mut Reader<'_, '_>, merged: Node, active_profiles: &[String]) -> Vec<model::Service> {
+fn merged_services(reader: &mut Reader<'_, '_>, merged: Node, active_profiles: &[String]) -> Vec<Box<Service>> {
     let Kind::Map(map) = merged.kind else {
         if !reader.loader.unreadable {
             reader.loader.problem(merged.span, "`services` is a mapping of names to services".to_owned());
@@ -149,7 +149,7 @@ fn written_services(
     written: NodeRef<'_>,
     folder: Folder,
     active_profiles: &[String],
-) -> Vec<model::Service> {
+) -> Vec<Box<Service>> {
     let mut services = Vec::with_capacity(written.entries().len());
     services.extend(written.entries().filter_map(|(name, node)| {
         let name = name.text()?;
@@ -159,10 +159,10 @@ fn written_services(
     services
 }
 
-fn service(reader: &mut Reader<'_, '_>, name: Text, node: Node, active_profiles: &[String]) -> Option<model::Service> {
+fn service(reader: &mut Reader<'_, '_>, name: Text, node: Node, active_profiles: &[String]) -> Option<Box<Service>> {
     match (node.mark, &node.kind) {
         (Mark::Reset, _) => None,
-        (_, Kind::Map(_)) => Some(reader.service(name.spanned(), node, active_profiles)),
+        (_, Kind::Map(_)) => Some(Box::new(reader.service(name.spanned(), node, active_profiles))),
         // Behind an error of the notation nothing may have been read.
         _ if reader.loader.unreadable => None,
         _ => {

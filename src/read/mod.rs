@@ -143,7 +143,6 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     let roots = roots::roots(sources, &|_| false);
     let stacks = stack::read(site, sources, projects, host, roots.first().map(String::as_str));
     let (mut parts, machines) = (stacks.parts, stacks.machines);
-    projects.iter_mut().for_each(Project::forget);
     let projects = &*projects;
     let proxies = side_by_side(&mut parts, FEW, |part| {
         let version = nginx_version(&part.container);

@@ -1,13 +1,15 @@
 //! Compose projects become machines and networks of the site.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
 use crate::read::backends::memory::memory;
 use crate::read::compose::model::{
-    self, Attachment as Joined, CommandForm, Content, Dockerfile, HostPath, MountKind, NetworkMode, Project, Service,
+    self, Attachment as Joined, CommandForm, Content, Dockerfile, HostPath, Kept, MountKind, NetworkMode, Project,
+    Service,
 };
 use crate::read::container::{Blueprint, Build, Container};
 use crate::read::image::files::join;
@@ -56,40 +58,83 @@ impl Machines {
 /// So many containers are set up before a second thread would have started.
 const FEW: usize = 12;
 
-/// Puts the networks into the site and sets up a part for every service; the machines of the parts follow those that the
-/// site has. `host` is the machine that the containers run on; `root` the folder of the snapshot that is its `/`, where
-/// there is one.
+/// Puts the networks into the site and sets up a part for every service, of which little is kept; the machines of the
+/// parts follow those that the site has. `host` is the machine that the containers run on; `root` the folder of the
+/// snapshot that is its `/`, where there is one.
 pub fn read<'s>(
     site: &mut Site,
     sources: &'s Sources,
-    projects: &[Project],
+    projects: &mut [Project],
     host: MachineId,
     root: Option<&str>,
 ) -> Stacks<'s> {
     let mut machines = Machines(vec![FxHashMap::default(); projects.len()]);
-    let mut services: Vec<(usize, usize, &Service)> = Vec::new();
+    let mut services: Vec<(usize, usize, Box<Service>)> = Vec::new();
     let mut networks = Networks { by_name: HashMap::new() };
     let mut keys: Vec<HashMap<String, NetworkId>> = Vec::new();
-    let first = site.machines.len();
-    for (number, project) in projects.iter().enumerate() {
+    let mut lent: Vec<FxHashMap<usize, MachineId>> = Vec::new();
+    let mut next = site.machines.len();
+    for (number, project) in projects.iter_mut().enumerate() {
         keys.push(networks.add(site, number, project));
-        for (at, service) in project.services.iter().enumerate().filter(|(_, service)| !service.is_provider) {
-            machines.0[number].insert(service.name.value.clone(), MachineId(first + services.len()));
-            services.push((number, at, service));
+        for service in project.services.iter().filter(|service| !service.is_provider) {
+            machines.0[number].insert(service.name.value.clone(), MachineId(next));
+            next += 1;
+        }
+        lent.push(lent_stacks(project, &machines.0[number], host));
+        project.kept.reserve_exact(project.services.len());
+        services.extend(mem::take(&mut project.services).into_iter().enumerate().map(|(at, it)| (number, at, it)));
+    }
+    let all = &*projects;
+    let made = side_by_side(services, FEW, |(number, at, service)| {
+        let (project, networks, lent) = (&all[number], &keys[number], &lent[number]);
+        let place = Placed { sources, project, number, host, root, networks, lent, machines: &machines };
+        let id = machines.get(number, &service.name.value);
+        let part = id.map(|id| Box::new(place.part(&service, at, id)));
+        (number, part, Kept::of(*service))
+    });
+    let mut parts = Vec::with_capacity(made.len());
+    for (number, part, kept) in made {
+        parts.extend(part);
+        projects[number].kept.push(kept);
+    }
+    Stacks { parts, machines }
+}
+
+/// By the number of each service that has no stack of its own, the machine whose stack it uses.
+fn lent_stacks(
+    project: &Project,
+    machines: &FxHashMap<String, MachineId>,
+    host: MachineId,
+) -> FxHashMap<usize, MachineId> {
+    let lender = |service: &Service| match &service.network_mode.as_ref()?.value {
+        NetworkMode::Service(other) => lender(project, machines, host, other),
+        NetworkMode::Container(name) => {
+            let is_meant = |it: &&Box<Service>| it.container_name.as_ref().is_some_and(|own| own.as_str() == name);
+            lender(project, machines, host, &project.services.iter().find(is_meant)?.name.value)
+        }
+        _ => None,
+    };
+    let services = project.services.iter().enumerate();
+    services.filter_map(|(at, service)| Some((at, lender(service)?))).collect()
+}
+
+/// The machine whose stack is used in the end, along a chain of services that share one.
+fn lender(
+    project: &Project,
+    machines: &FxHashMap<String, MachineId>,
+    host: MachineId,
+    service: &str,
+) -> Option<MachineId> {
+    let mut name = service;
+    for _ in 0..16 {
+        let next = project.services.iter().find(|it| it.name.value == name)?;
+        match next.network_mode.as_ref().map(|mode| &mode.value) {
+            Some(NetworkMode::Service(other)) => name = other,
+            Some(NetworkMode::Host) => return Some(host),
+            _ => return machines.get(name).copied(),
         }
     }
-    let parts = side_by_side(services.iter().enumerate(), FEW, |(index, (number, at, service))| {
-        let (project, networks) = (&projects[*number], &keys[*number]);
-        let place = Placed { sources, project, number: *number, host, root, networks, machines: &machines };
-        let container = Box::new(Container::of(sources, place.blueprint(service)));
-        let id = MachineId(first + index);
-        let machine = Box::new(place.machine(service, id, &container));
-        let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
-        let mut site = Box::<Site>::default();
-        site.memory.extend(limit.map(|limit| memory(id, limit, &container)));
-        Box::new(Part { id, service: *at, machine, container, site })
-    });
-    Stacks { parts, machines }
+    None
 }
 
 struct Networks {
@@ -135,10 +180,20 @@ struct Placed<'p, 's> {
     host: MachineId,
     root: Option<&'p str>,
     networks: &'p HashMap<String, NetworkId>,
+    lent: &'p FxHashMap<usize, MachineId>,
     machines: &'p Machines,
 }
 
-impl Placed<'_, '_> {
+impl<'s> Placed<'_, 's> {
+    fn part(&self, service: &Service, at: usize, id: MachineId) -> Part<'s> {
+        let container = Box::new(Container::of(self.sources, self.blueprint(service)));
+        let machine = Box::new(self.machine(service, at, id, &container));
+        let limit = service.mem_limit.or(service.deploy.as_ref().and_then(|deploy| deploy.memory_limit));
+        let mut site = Box::<Site>::default();
+        site.memory.extend(limit.map(|limit| memory(id, limit, &container)));
+        Part { id, service: at, machine, container, site }
+    }
+
     fn blueprint(&self, service: &Service) -> Blueprint {
         let value = |value: &Option<Text>| value.clone().map_or(Lookup::Unknown, Lookup::Value);
         let environment = service.environment.iter();
@@ -248,8 +303,8 @@ impl Placed<'_, '_> {
         MountSource::Volume(subpath.map_or(real.clone(), |path| format!("{real}/{path}")))
     }
 
-    fn machine(&self, service: &Service, id: MachineId, container: &Container<'_>) -> Machine {
-        let (stack, attached) = self.attached(service, id);
+    fn machine(&self, service: &Service, at: usize, id: MachineId, container: &Container<'_>) -> Machine {
+        let (stack, attached) = self.attached(service, at, id);
         let image = match (&service.build, &service.image) {
             (Some(build), _) => Some(build.context.text.spanned()),
             (None, Some(image)) => Some(image.spanned()),
@@ -295,43 +350,18 @@ impl Placed<'_, '_> {
         }
     }
 
-    fn attached(&self, service: &Service, id: MachineId) -> (MachineId, Attached) {
+    fn attached(&self, service: &Service, at: usize, id: MachineId) -> (MachineId, Attached) {
         let Some(mode) = &service.network_mode else { return (id, Attached::Networks(self.attachments(service))) };
         match &mode.value {
             NetworkMode::Host => (self.host, Attached::Host(mode.span)),
             NetworkMode::None => (id, Attached::Nothing(mode.span)),
             NetworkMode::Bridge => (id, Attached::DefaultBridge(mode.span)),
-            NetworkMode::Service(other) => match self.shared(other) {
-                Some(machine) => (machine, Attached::Shares(machine, mode.span)),
+            NetworkMode::Service(_) | NetworkMode::Container(_) => match self.lent.get(&at) {
+                Some(machine) => (*machine, Attached::Shares(*machine, mode.span)),
                 None => (id, Attached::Unknown),
             },
-            NetworkMode::Container(name) => {
-                let named = self
-                    .project
-                    .services
-                    .iter()
-                    .find(|it| it.container_name.as_ref().is_some_and(|container| container.as_str() == name));
-                match named.and_then(|it| self.shared(&it.name.value)) {
-                    Some(machine) => (machine, Attached::Shares(machine, mode.span)),
-                    None => (id, Attached::Unknown),
-                }
-            }
             NetworkMode::Other(_) => (id, Attached::Unknown),
         }
-    }
-
-    /// The machine whose stack is used in the end, along a chain of services that share one.
-    fn shared(&self, service: &str) -> Option<MachineId> {
-        let mut name = service.to_owned();
-        for _ in 0..16 {
-            let next = self.project.services.iter().find(|it| it.name.value == name)?;
-            match next.network_mode.as_ref().map(|mode| &mode.value) {
-                Some(NetworkMode::Service(other)) => name = other.clone(),
-                Some(NetworkMode::Host) => return Some(self.host),
-                _ => return self.machines.get(self.number, &name),
-            }
-        }
-        None
     }
 
     fn attachments(&self, service: &Service) -> Vec<Attachment> {

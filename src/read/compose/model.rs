@@ -15,9 +15,9 @@ pub struct Project {
     pub folder: String,
     /// Every compose file that takes part: base, overrides, included and extended ones.
     pub files: Vec<FileId>,
-    /// In the order of the files; none once [`Project::forget`] was called.
-    pub services: Vec<Service>,
-    /// What [`Project::forget`] leaves of them, in the same order.
+    /// In the order of the files. Each is large, and let go of when its container is set up: there may be thousands.
+    pub services: Vec<Box<Service>>,
+    /// What is left of them then, in the same order.
     pub kept: Vec<Kept>,
     /// `default` is among them when a service uses it.
     pub networks: Vec<Network>,
@@ -44,13 +44,6 @@ pub struct Project {
 }
 
 impl Project {
-    /// Lets go of what is asked of services only until their containers are set up: of thousands that is much.
-    pub fn forget(&mut self) {
-        // Collected in place they would keep all the room that they had.
-        self.kept.reserve_exact(self.services.len());
-        self.kept.extend(std::mem::take(&mut self.services).into_iter().map(Kept::of));
-    }
-
     /// No variable was left out of the value at this place.
     pub fn is_certain(&self, place: Span) -> bool {
         let before = self.uncertain.partition_point(|span| (span.file, span.start) <= (place.file, place.start));
@@ -148,7 +141,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn of(service: Service) -> Kept {
+    pub fn of(service: Service) -> Kept {
         let is_inside =
             |mount: &Mount| matches!(mount.kind, MountKind::Bind(PathText { path: HostPath::Inside(_), .. }));
         let mut binds = service.mounts;
