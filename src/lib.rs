@@ -100,8 +100,8 @@ pub fn lint(sources: &Sources) -> Outcome {
 pub fn audit(sources: &Sources) -> Outcome {
     let is_much = read::is_much(sources);
     among_threads(is_much, || {
-        let Reading { mut site, files, remains } = read::read(sources);
-        let (outcome, _) = both(is_much, || judged(&mut site, files), || drop(remains));
+        let Reading { mut site, files, projects } = read::read(sources);
+        let (outcome, _) = both(is_much, || judged(&mut site, files), || drop(projects));
         Outcome { routes: Routes::Of(Box::new(site)), ..outcome }
     })
 }

@@ -61,18 +61,11 @@ pub const WORTH_A_THREAD: usize = 128 * 1024;
 const FEW: usize = 12;
 
 /// A site, and how much of the snapshot went into it.
-pub struct Reading<'s> {
+pub struct Reading {
     pub site: Site,
     pub files: Vec<FileCoverage>,
-    pub remains: Remains<'s>,
-}
-
-/// What a site was read from. Nobody needs it any longer, and it takes its time to give the memory back.
-#[derive(Default)]
-pub struct Remains<'s> {
+    /// Nobody needs them any longer, and it takes its time to give their memory back.
     pub projects: Vec<Project>,
-    pub trees: Option<Trees<'s>>,
-    pub nginx_trees: Vec<Arc<Tree>>,
 }
 
 /// Whether a second thread is worth starting for all of it.
@@ -81,11 +74,11 @@ pub fn is_much(sources: &Sources) -> bool {
 }
 
 /// Reads everything that there is to read.
-pub fn read(sources: &Sources) -> Reading<'_> {
+pub fn read(sources: &Sources) -> Reading {
     let mut site = Site::default();
     let mut coverage = Coverage::default();
     if sources.files().next().is_none() {
-        return Reading { site, files: Vec::new(), remains: Remains::default() };
+        return Reading { site, files: Vec::new(), projects: Vec::new() };
     }
     let candidates = stand_alone::candidates(sources);
     let parse_nginx = || Trees::parse_ahead(sources, &candidates);
@@ -130,8 +123,7 @@ pub fn read(sources: &Sources) -> Reading<'_> {
     for file in other_proxies::files(sources, is_nginx) {
         coverage.files.insert(file.path.clone(), file);
     }
-    let remains = Remains { projects, trees: Some(trees), nginx_trees };
-    Reading { site, files: coverage.files.into_values().collect(), remains }
+    Reading { site, files: coverage.files.into_values().collect(), projects }
 }
 
 /// Reads the compose projects and the proxies inside of them.
