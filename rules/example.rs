@@ -12,7 +12,7 @@ use crate::site::machine::{
     Attached, Attachment, Condition, Dependency, HostPort, Kind, Machine, MachineId, NetworkId,
 };
 use crate::site::machine::{Network, Published, Start};
-use crate::site::proxy::{Answers, Hop, Host, Port, Proxy, ProxyId, Resolution, Target, To, UnknownName};
+use crate::site::proxy::{Answers, Hop, Host, Port, Proxy, ProxyId, Resolution, Target, To, UnknownName, Waits};
 use crate::site::reach;
 use crate::source::{FileId, Span, Spanned, Text};
 
@@ -133,7 +133,7 @@ pub fn hop(site: &mut Site, machine: MachineId, host: &str, port: u16) {
         to: To::Target(Target::Tcp { host, port: Port { number: port, written: Some(place) } }),
         resolution: Resolution::AtStart,
         uri: None,
-        waits: Arc::default(),
+        waits: Waits::default(),
         settings: Arc::default(),
     });
 }

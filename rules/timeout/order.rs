@@ -225,8 +225,7 @@ mod tests {
         container(&mut site, "api", 8000);
         hop(&mut site, web, "api", 8000);
         let last = site.hops.last_mut().expect("it was added the line before");
-        Arc::make_mut(&mut last.waits).read =
-            Some(Wait { seconds, setting: "proxy_read_timeout", written: Some(place(7)) });
+        last.waits.read = Some(Wait { seconds, setting: "proxy_read_timeout", written: Some(place(7)) });
         let front = Front { name: "Shield", seconds: 120.0, answer: "524", place: place(8) };
         last.settings = Arc::new(Settings { front: Some(front), ..Settings::default() });
         said(&RULE, &mut site)

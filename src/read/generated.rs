@@ -10,7 +10,7 @@ use crate::site::listener::{Bind, Endpoint, Protocol};
 use crate::site::machine::{Attached, Machine, MachineId};
 use crate::site::proxy::{
     Answers, Hop, Host, Listen, Malformed, Port, Proxy, ProxyId, Resolution, Route, RoutePath, Settings, Target, To,
-    UnknownName, VirtualServer,
+    UnknownName, VirtualServer, Waits,
 };
 use crate::source::{Lookup, Span, Spanned, Text};
 
@@ -139,7 +139,7 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, containe
         // It rewrites its configuration whenever a container starts or stops.
         resolution: Resolution::AtStart,
         uri: None,
-        waits: Arc::default(),
+        waits: Waits::default(),
         settings: Arc::new(Settings { keeps_host: true, ..Settings::default() }),
     });
 }

@@ -127,32 +127,44 @@ pub fn read(sources: &Sources) -> Reading {
 }
 
 /// Reads the compose projects and the proxies inside of them.
-fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, projects: &mut [Project]) -> Vec<Arc<Tree>> {
+fn containers<'s>(
+    site: &mut Site,
+    coverage: &mut Coverage,
+    trees: &Trees<'s>,
+    projects: &mut [Project],
+) -> Vec<Arc<Tree>> {
     let sources = trees.sources();
     let host = MachineId(0);
     let somewhere = projects.iter().find_map(stack::place_of).unwrap_or(Span { file: FileId(0), start: 0, end: 0 });
     site.machines.push(Box::new(host::unseen(somewhere)));
     let roots = roots::roots(sources, &|_| false);
-    let stacks = stack::read(site, sources, projects, host, roots.first().map(String::as_str));
-    let (mut parts, machines) = (stacks.parts, stacks.machines);
-    let projects = &*projects;
-    let proxies = side_by_side(&mut parts, FEW, |part| {
-        let version = nginx_version(&part.container);
-        let read = running::read(part, trees, version);
-        part.site.shrink();
-        read
-    });
-    // From here on it is known which files any of them loads.
     let names = FileNames::of(sources);
-    let finished = side_by_side(parts.into_iter().zip(&proxies), FEW, |(mut part, read)| {
-        let service = &projects[part.machine.project].kept[part.service];
-        container_troubles(&mut part, read, trees, service, &names);
-        finish(*part)
+    let settle = |mut part: Box<Part<'s>>, service: &Kept| {
+        let version = nginx_version(&part.container);
+        let read = running::read(&mut part, trees, version);
+        part.site.shrink();
+        if !read.is_empty() {
+            return Settled::Proxies(part, read);
+        }
+        container_troubles(&mut part, &read, trees, service, &names);
+        Settled::Finished(finish(*part, read))
+    };
+    let root = roots.first().map(String::as_str);
+    let (settled, machines) = stack::read(site, sources, projects, host, root, settle);
+    let projects = &*projects;
+    let finished = side_by_side(settled, FEW, |settled| match settled {
+        Settled::Finished(finished) => finished,
+        Settled::Proxies(mut part, read) => {
+            let service = &projects[part.machine.project].kept[part.service];
+            container_troubles(&mut part, &read, trees, service, &names);
+            finish(*part, read)
+        }
     });
-    let mut containers = Vec::new();
+    let (mut containers, mut nginx_trees) = (Vec::new(), Vec::new());
     site.machines.reserve_exact(finished.len());
     site.make_room(finished.iter().map(|it| &*it.site));
-    for Finished { machine, site: own, opened, dockerfile, container } in finished {
+    for Finished { machine, site: own, opened, dockerfile, container, trees } in finished {
+        nginx_trees.extend(trees);
         site.machines.push(machine);
         site.add(*own);
         for file in opened {
@@ -163,7 +175,6 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
         }
         containers.extend(container);
     }
-    let nginx_trees = proxies.into_iter().flatten().flat_map(|read| read.trees).collect();
     generated::read(site, &containers);
     deploys::read(site, sources, projects, &machines);
     for project in projects {
@@ -186,6 +197,13 @@ fn containers(site: &mut Site, coverage: &mut Coverage, trees: &Trees<'_>, proje
     nginx_trees
 }
 
+/// A container, read as far as it can be before the others are. Most of it is let go of: there may be thousands.
+enum Settled<'s> {
+    Finished(Finished<'s>),
+    /// What is wrong with these proxies depends on the files that others load.
+    Proxies(Box<Part<'s>>, Vec<NginxRead>),
+}
+
 /// What is left of a container when all is read.
 struct Finished<'s> {
     machine: Box<Machine>,
@@ -194,14 +212,16 @@ struct Finished<'s> {
     dockerfile: Option<FileId>,
     /// Only where [`generated`] asks for it.
     container: Option<(MachineId, Box<Container<'s>>)>,
+    trees: Vec<Arc<Tree>>,
 }
 
-fn finish(part: Part<'_>) -> Finished<'_> {
+fn finish(part: Part<'_>, read: Vec<NginxRead>) -> Finished<'_> {
     let Part { id, machine, container, site, .. } = part;
     let dockerfile = container.files.image.as_ref().map(|image| image.stage_place.file);
     let opened = container.opened.take();
     let container = generated::concerns(&container).then_some((id, container));
-    Finished { machine, site, opened, dockerfile, container }
+    let trees = read.into_iter().flat_map(|nginx| nginx.trees).collect();
+    Finished { machine, site, opened, dockerfile, container, trees }
 }
 
 /// What is wrong in one container whose proxies were read.

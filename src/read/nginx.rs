@@ -106,7 +106,6 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
         proxy,
         http: Layer::default(),
         stream: Layer::default(),
-        waits: VecDeque::with_capacity(ALIKE),
         settings: VecDeque::with_capacity(ALIKE),
         listeners: Vec::new(),
         unread_listen: None,
@@ -153,7 +152,6 @@ struct Walk<'l, 's> {
     http: Layer<'l>,
     stream: Layer<'l>,
     /// Those of the hops that were read last, each of them once.
-    waits: VecDeque<Arc<Waits>>,
     settings: VecDeque<Arc<Settings>>,
     listeners: Vec<Listener>,
     /// Why it may listen elsewhere, too.
@@ -368,8 +366,6 @@ impl<'l> Walk<'l, '_> {
         let stream = at.layer == LayerName::Stream;
         let around = Around { scope, family, stream };
         let settings = self.settings(&around);
-        let settings = shared(&mut self.settings, settings);
-        let waits = shared(&mut self.waits, around.waits());
         let layer = match at.layer {
             LayerName::Http => &self.http,
             LayerName::Stream => &self.stream,
@@ -388,7 +384,7 @@ impl<'l> Walk<'l, '_> {
                 false => Resolution::AtStart,
             },
             uri,
-            waits: waits.clone(),
+            waits: around.waits(),
             settings: settings.clone(),
         };
         if values.from_template {
@@ -403,11 +399,12 @@ impl<'l> Walk<'l, '_> {
         }));
     }
 
-    fn settings(&self, around: &Around<'_, '_, '_>) -> Settings {
+    /// Those of a hop before when they are the same.
+    fn settings(&mut self, around: &Around<'_, '_, '_>) -> Arc<Settings> {
         let Around { scope, family, stream } = *around;
         let version = self.site.proxy(self.proxy).version;
         let headers = Headers::of(scope);
-        Settings {
+        let settings = Settings {
             keeps_host: headers.keeps_host,
             reuse: if stream { Reuse::Unknown } else { reuse(scope, family.prefix, version, headers.connection) },
             buffers: buffers(scope, family.prefix, stream),
@@ -415,19 +412,15 @@ impl<'l> Walk<'l, '_> {
             one_try: around.one_try(),
             has_fallback: has_fallback(scope),
             front: front(scope),
+        };
+        if let Some(known) = self.settings.iter().find(|known| ***known == settings) {
+            return known.clone();
         }
+        let settings = Arc::new(settings);
+        self.settings.truncate(ALIKE - 1);
+        self.settings.push_front(settings.clone());
+        settings
     }
-}
-
-/// What a hop before has, when it is the same.
-fn shared<T: PartialEq>(last: &mut VecDeque<Arc<T>>, made: T) -> Arc<T> {
-    if let Some(known) = last.iter().find(|known| ***known == made) {
-        return known.clone();
-    }
-    let made = Arc::new(made);
-    last.truncate(ALIKE - 1);
-    last.push_front(made.clone());
-    made
 }
 
 fn location_path(item: &Item<'_>) -> RoutePath {

@@ -27,14 +27,7 @@ use crate::source::{Lookup, Sources, Span, Spanned, Text};
 use crate::syntax::compose_values::ports::Protocol;
 use crate::syntax::compose_values::words::words;
 
-/// The containers of all projects, in the order of the ids of their machines.
-pub struct Stacks<'s> {
-    /// Each is large, and they are handed around.
-    pub parts: Vec<Box<Part<'s>>>,
-    pub machines: Machines,
-}
-
-/// A container on its way into the site.
+/// A container on its way into the site. It is large, and handed around.
 pub struct Part<'s> {
     pub id: MachineId,
     /// The number of its service in its project.
@@ -58,16 +51,17 @@ impl Machines {
 /// So many containers are set up before a second thread would have started.
 const FEW: usize = 12;
 
-/// Puts the networks into the site and sets up a part for every service, of which little is kept; the machines of the
-/// parts follow those that the site has. `host` is the machine that the containers run on; `root` the folder of the
-/// snapshot that is its `/`, where there is one.
-pub fn read<'s>(
+/// Puts the networks into the site, and sets up a part for every service, of which little is kept. Gives what `settle` makes
+/// of the parts, in the order of the ids of their machines; these follow those that the site has. `host` is the machine
+/// that the containers run on; `root` the folder of the snapshot that is its `/`, where there is one.
+pub fn read<'s, T: Send>(
     site: &mut Site,
     sources: &'s Sources,
     projects: &mut [Project],
     host: MachineId,
     root: Option<&str>,
-) -> Stacks<'s> {
+    settle: impl Fn(Box<Part<'s>>, &Kept) -> T + Sync + Send,
+) -> (Vec<T>, Machines) {
     let mut machines = Machines(vec![FxHashMap::default(); projects.len()]);
     let mut services: Vec<(usize, usize, Box<Service>)> = Vec::new();
     let mut networks = Networks { by_name: HashMap::new() };
@@ -90,14 +84,15 @@ pub fn read<'s>(
         let place = Placed { sources, project, number, host, root, networks, lent, machines: &machines };
         let id = machines.get(number, &service.name.value);
         let part = id.map(|id| Box::new(place.part(&service, at, id)));
-        (number, part, Kept::of(*service))
+        let kept = Kept::of(*service);
+        (number, part.map(|part| settle(part, &kept)), kept)
     });
-    let mut parts = Vec::with_capacity(made.len());
+    let mut settled = Vec::with_capacity(made.len());
     for (number, part, kept) in made {
-        parts.extend(part);
+        settled.extend(part);
         projects[number].kept.push(kept);
     }
-    Stacks { parts, machines }
+    (settled, machines)
 }
 
 /// By the number of each service that has no stack of its own, the machine whose stack it uses.

@@ -134,8 +134,8 @@ pub struct Hop {
     pub resolution: Resolution,
     /// The path by which the request arrives at the target, when the config rewrites it: the URI part of the target.
     pub uri: Option<String>,
-    /// Hops of one proxy that are set alike share these: there are many, and most are.
-    pub waits: Arc<Waits>,
+    pub waits: Waits,
+    /// Hops of one proxy that are set alike share them: there are many, and most are.
     pub settings: Arc<Settings>,
 }
 
