@@ -123,7 +123,7 @@ pub fn hop(site: &mut Site, machine: MachineId, host: &str, port: u16) {
         files: None,
     });
     let host = Spanned::new(Host::Name(host.to_owned()), place);
-    site.hops.push(Hop {
+    site.hops.push(Box::new(Hop {
         proxy: ProxyId(site.proxies.len() - 1),
         route: None,
         place,
@@ -135,7 +135,7 @@ pub fn hop(site: &mut Site, machine: MachineId, host: &str, port: u16) {
         uri: None,
         waits: Waits::default(),
         settings: Arc::default(),
-    });
+    }));
 }
 
 pub fn run(rule: &Rule, site: &mut Site) -> Vec<Finding> {

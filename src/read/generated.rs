@@ -128,7 +128,7 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, containe
         To::Target(Target::Tcp { port, .. }) => format!("{name}:{}", port.number),
         _ => name,
     };
-    site.hops.push(Hop {
+    site.hops.push(Box::new(Hop {
         proxy,
         route: Some(site.routes.len() - 1),
         place,
@@ -141,7 +141,7 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, containe
         uri: None,
         waits: Waits::default(),
         settings: Arc::new(Settings { keeps_host: true, ..Settings::default() }),
-    });
+    }));
 }
 
 fn to_port(name: &str, port: Port, place: Span) -> To {

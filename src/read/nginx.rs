@@ -371,21 +371,23 @@ impl<'l> Walk<'l, '_> {
             LayerName::Stream => &self.stream,
         };
         let values = evaluate(word, scope, &layer.tables);
-        let hop = |to, protocol, uri| Hop {
-            proxy: self.proxy,
-            route: at.route,
-            place: word.span(),
-            statement: item.span(),
-            written: word.text(),
-            protocol,
-            to,
-            resolution: match values.has_variable {
-                true => Resolution::AtRunTime { resolvers: resolvers(scope) },
-                false => Resolution::AtStart,
-            },
-            uri,
-            waits: around.waits(),
-            settings: settings.clone(),
+        let hop = |to, protocol, uri| {
+            Box::new(Hop {
+                proxy: self.proxy,
+                route: at.route,
+                place: word.span(),
+                statement: item.span(),
+                written: word.text(),
+                protocol,
+                to,
+                resolution: match values.has_variable {
+                    true => Resolution::AtRunTime { resolvers: resolvers(scope) },
+                    false => Resolution::AtStart,
+                },
+                uri,
+                waits: around.waits(),
+                settings: settings.clone(),
+            })
         };
         if values.from_template {
             let to = To::Unknown("a variable of a template decides the target".to_owned());

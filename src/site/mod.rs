@@ -37,7 +37,8 @@ pub struct Site {
     pub servers: Vec<VirtualServer>,
     pub routes: Vec<Route>,
     pub groups: Vec<Group>,
-    pub hops: Vec<Hop>,
+    /// Each is large, and stays where it was made.
+    pub hops: Vec<Box<Hop>>,
     /// What is known of those who listen, apart from where.
     pub backends: Vec<Backend>,
     /// Machines whose memory is limited.
@@ -156,7 +157,7 @@ impl Site {
 
     /// Every end with its hop.
     pub fn ends(&self) -> impl Iterator<Item = (&End, &Hop)> {
-        self.ends.iter().map(|end| (end, &self.hops[end.hop]))
+        self.ends.iter().map(|end| (end, &*self.hops[end.hop]))
     }
 
     /// Where this end's connection goes, when the files tell.

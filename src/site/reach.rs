@@ -210,7 +210,7 @@ const PORTION: usize = 200;
 pub fn follow(site: &mut Site) {
     let index = Index::of(site);
     let mut count = 0;
-    let is_too_much = |hop: &Hop| {
+    let is_too_much = |hop: &Box<Hop>| {
         let To::Group(group) = hop.to else {
             count += 1;
             return false;

@@ -207,7 +207,7 @@ fn real_paths<'a>(server: &Server<'_>, addresses: impl Iterator<Item = &'a Addre
 /// What the machine's proxies ask of the machine itself.
 fn asked(site: &Site, host: MachineId) -> BTreeMap<Address, Protocol> {
     let mut asked = BTreeMap::new();
-    let of_host = |hop: &&Hop| site.proxy(hop.proxy).machine == Some(host);
+    let of_host = |hop: &&Box<Hop>| site.proxy(hop.proxy).machine == Some(host);
     for hop in site.hops.iter().filter(of_host) {
         match &hop.to {
             To::Target(target) => asked.extend(own(target).map(|address| (address, hop.protocol.value))),
