@@ -23,7 +23,7 @@ use crate::source::{Span, Spanned};
 const NODE_IDLE: f64 = 5.0;
 
 /// What is known of every process of a container whose listeners its machine has.
-pub fn read(id: MachineId, machine: &Machine, container: &Container<'_>) -> Vec<Backend> {
+pub fn read(id: MachineId, machine: &Machine, container: &Container<'_>) -> Vec<Box<Backend>> {
     let mut found = Vec::new();
     for (number, process) in container.started.processes.iter().enumerate() {
         let owners = machine.listener_processes.iter().enumerate();
@@ -42,7 +42,7 @@ pub fn read(id: MachineId, machine: &Machine, container: &Container<'_>) -> Vec<
         found.reserve_exact(backends.len());
         found.extend(backends.into_iter().map(|mut backend| {
             backend.listeners = backend.listeners.into_iter().filter_map(|index| own.get(index).copied()).collect();
-            backend
+            Box::new(backend)
         }));
     }
     found

@@ -39,8 +39,8 @@ pub struct Site {
     pub groups: Vec<Group>,
     /// Each is large, and stays where it was made.
     pub hops: Vec<Box<Hop>>,
-    /// What is known of those who listen, apart from where.
-    pub backends: Vec<Backend>,
+    /// What is known of those who listen, apart from where. Each is large, and stays where it was made.
+    pub backends: Vec<Box<Backend>>,
     /// Machines whose memory is limited.
     pub memory: Vec<Memory>,
     /// Where each hop ends, one for every server that it may choose; filled by [`reach::follow`].
@@ -134,7 +134,7 @@ impl Site {
         let mut found = BTreeMap::new();
         for backend in &self.backends {
             for index in &backend.listeners {
-                found.entry(ListenerId { machine: backend.machine, index: *index }).or_insert(backend);
+                found.entry(ListenerId { machine: backend.machine, index: *index }).or_insert(&**backend);
             }
         }
         found

@@ -134,7 +134,7 @@ pub fn fill(site: &mut Site, server: &Server<'_>, host: MachineId, mut inventory
         machine.folders.extend(running.folders);
         machine.services.push(running.service);
     }
-    site.backends.extend(backends);
+    site.backends.extend(backends.into_iter().map(Box::new));
     site.troubles.extend(unmade.into_iter().map(|it| {
         let folders::Unmade { listener, folder, why, .. } = it;
         Trouble::SocketFolder(SocketFolder { machine: host, listener, folder, why })
