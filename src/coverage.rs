@@ -30,6 +30,18 @@ pub struct LeftOut {
     pub folders: usize,
 }
 
+/// What was understood of the proxies and of those whom they ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Understood {
+    pub proxies: Vec<ProxyCoverage>,
+    pub sites: Vec<SiteCoverage>,
+    pub machines: Vec<MachineCoverage>,
+    /// What stands between the machines of a server: "ufw", "SELinux".
+    pub guards: Vec<String>,
+    pub listeners: Vec<ListenerCoverage>,
+    pub routes: Vec<RouteCoverage>,
+}
+
 /// A proxy, or a proxy's config that nobody is seen to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyCoverage {
@@ -46,7 +58,7 @@ pub struct ProxyCoverage {
 /// Addresses and names that a proxy serves in one block of its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteCoverage {
-    /// Index into the proxies of the outcome.
+    /// Index into [`Understood::proxies`].
     pub proxy: usize,
     /// Its names; without any, its addresses.
     pub name: String,
@@ -83,7 +95,7 @@ pub struct ListenerCoverage {
 /// One hop and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteCoverage {
-    /// Index into the proxies of the outcome.
+    /// Index into [`Understood::proxies`].
     pub proxy: usize,
     /// What requests it takes: "shop.example /api/".
     pub matches: String,
@@ -94,8 +106,8 @@ pub struct RouteCoverage {
     pub outcome: &'static str,
     /// Why nothing is known, for "undecided".
     pub why: Option<String>,
-    /// Index into the listeners of the outcome: who answers, or would if it could be asked like this.
+    /// Index into [`Understood::listeners`]: who answers, or would if it could be asked like this.
     pub listener: Option<usize>,
-    /// Index into the sites of the outcome.
+    /// Index into [`Understood::sites`].
     pub site: Option<usize>,
 }

@@ -30,9 +30,7 @@ pub mod understood;
 
 use std::borrow::Cow;
 
-use crate::coverage::{
-    FileCoverage, LeftOut, ListenerCoverage, MachineCoverage, ProxyCoverage, RouteCoverage, SiteCoverage,
-};
+use crate::coverage::{FileCoverage, LeftOut, Understood};
 use crate::finding::Finding;
 use crate::read::Reading;
 use crate::side_by_side::{among_threads, both, side_by_side};
@@ -46,43 +44,37 @@ const MANY_ENDS: usize = 200;
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub findings: Vec<Finding>,
-    pub proxies: Vec<ProxyCoverage>,
-    pub sites: Vec<SiteCoverage>,
-    pub machines: Vec<MachineCoverage>,
-    /// What stands between the machines of a server: "ufw", "SELinux".
-    pub guards: Vec<String>,
-    pub listeners: Vec<ListenerCoverage>,
-    pub routes: Routes,
+    pub picture: Picture,
     pub files: Vec<FileCoverage>,
     pub left_out: Vec<LeftOut>,
 }
 
-/// Where requests go. Most reports only count them, so they are described when somebody asks.
+/// What the texts say together. Most reports only count its routes, so it is put into words when somebody asks.
 #[derive(Debug)]
-pub enum Routes {
+pub enum Picture {
     Of(Box<Site>),
-    Described(Vec<RouteCoverage>),
+    Described(Understood),
 }
 
-impl Default for Routes {
-    fn default() -> Routes {
-        Routes::Described(Vec::new())
+impl Default for Picture {
+    fn default() -> Picture {
+        Picture::Described(Understood::default())
     }
 }
 
-impl Routes {
-    pub fn described(&self) -> Cow<'_, [RouteCoverage]> {
+impl Picture {
+    pub fn described(&self) -> Cow<'_, Understood> {
         match self {
-            Routes::Of(site) => Cow::Owned(understood::routes(site)),
-            Routes::Described(routes) => Cow::Borrowed(routes),
+            Picture::Of(site) => Cow::Owned(understood::describe(site)),
+            Picture::Described(understood) => Cow::Borrowed(understood),
         }
     }
 
     /// The name of each route's outcome.
     pub fn outcomes(&self) -> Vec<&'static str> {
         match self {
-            Routes::Of(site) => site.ends.iter().map(|end| end.reach.outcome()).collect(),
-            Routes::Described(routes) => routes.iter().map(|route| route.outcome).collect(),
+            Picture::Of(site) => site.ends.iter().map(|end| end.reach.outcome()).collect(),
+            Picture::Described(understood) => understood.routes.iter().map(|route| route.outcome).collect(),
         }
     }
 }
@@ -101,34 +93,18 @@ pub fn audit(sources: &Sources) -> Outcome {
     let is_much = read::is_much(sources);
     among_threads(is_much, || {
         let Reading { mut site, files, projects } = read::read(sources);
-        let (outcome, _) = both(is_much, || judged(&mut site, files), || drop(projects));
-        Outcome { routes: Routes::Of(Box::new(site)), ..outcome }
+        let (findings, ()) = both(is_much, || judged(&mut site), || drop(projects));
+        Outcome { findings, picture: Picture::Of(Box::new(site)), files, left_out: Vec::new() }
     })
 }
 
-fn judged(site: &mut Site, files: Vec<FileCoverage>) -> Outcome {
+fn judged(site: &mut Site) -> Vec<Finding> {
     reach::follow(site);
     let site = &*site;
     let is_large = site.ends.len() >= MANY_ENDS;
     let few = if is_large { 0 } else { rules::ALL.len() };
-    let run = || side_by_side(rules::ALL, few, |rule| rule.run(site));
-    let (found, outcome) = both(is_large, run, || understood(site, files));
+    let found = side_by_side(rules::ALL, few, |rule| rule.run(site));
     let mut findings = Vec::with_capacity(found.iter().map(Vec::len).sum());
     findings.extend(found.into_iter().flatten());
-    Outcome { findings, ..outcome }
-}
-
-/// All but the findings and routes.
-fn understood(site: &Site, files: Vec<FileCoverage>) -> Outcome {
-    Outcome {
-        findings: Vec::new(),
-        proxies: understood::proxies(site),
-        sites: understood::sites(site),
-        machines: understood::machines(site),
-        guards: understood::guards(site),
-        listeners: understood::listeners(site),
-        routes: Routes::default(),
-        files,
-        left_out: Vec::new(),
-    }
+    findings
 }

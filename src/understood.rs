@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::coverage::{ListenerCoverage, MachineCoverage, ProxyCoverage, RouteCoverage, SiteCoverage};
+use crate::coverage::{ListenerCoverage, MachineCoverage, ProxyCoverage, RouteCoverage, SiteCoverage, Understood};
 use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint};
@@ -13,7 +13,18 @@ use crate::site::reach::{End, ListenerId, Reach};
 /// So many routes are put into words before a second thread would have started.
 const FEW: usize = 200;
 
-pub fn proxies(site: &Site) -> Vec<ProxyCoverage> {
+pub fn describe(site: &Site) -> Understood {
+    Understood {
+        proxies: proxies(site),
+        sites: sites(site),
+        machines: machines(site),
+        guards: guards(site),
+        listeners: listeners(site),
+        routes: routes(site),
+    }
+}
+
+fn proxies(site: &Site) -> Vec<ProxyCoverage> {
     let proxies = site.proxies.iter().map(|proxy| ProxyCoverage {
         name: name(site, proxy),
         // A tag without a third number is known as one with 0.
@@ -28,7 +39,7 @@ pub fn proxies(site: &Site) -> Vec<ProxyCoverage> {
     proxies.collect()
 }
 
-pub fn sites(site: &Site) -> Vec<SiteCoverage> {
+fn sites(site: &Site) -> Vec<SiteCoverage> {
     let sites = site.servers.iter().map(|server| {
         let names: Vec<&str> =
             server.names.iter().map(|name| name.value.as_str()).filter(|name| !name.is_empty()).collect();
@@ -44,7 +55,7 @@ pub fn sites(site: &Site) -> Vec<SiteCoverage> {
 }
 
 /// The machines, without a host of which nothing is known.
-pub fn machines(site: &Site) -> Vec<MachineCoverage> {
+fn machines(site: &Site) -> Vec<MachineCoverage> {
     let known = site.machines.iter().filter(|it| it.kind == Kind::Container || !it.listening.listeners.is_empty());
     let machines = known.map(|machine| MachineCoverage {
         name: machine_name(machine),
@@ -54,8 +65,7 @@ pub fn machines(site: &Site) -> Vec<MachineCoverage> {
     machines.collect()
 }
 
-/// What stands between the machines of a server: "ufw", "SELinux".
-pub fn guards(site: &Site) -> Vec<String> {
+fn guards(site: &Site) -> Vec<String> {
     let firewalls = site.firewalls.iter().filter(|firewall| firewall.certain).map(|firewall| firewall.tool.clone());
     let mut guards: Vec<String> = firewalls.chain(site.confinement.as_ref().map(|_| "SELinux".to_owned())).collect();
     guards.dedup();
@@ -63,7 +73,7 @@ pub fn guards(site: &Site) -> Vec<String> {
 }
 
 /// Every listener of every machine, in the order of [`listener_numbers`].
-pub fn listeners(site: &Site) -> Vec<ListenerCoverage> {
+fn listeners(site: &Site) -> Vec<ListenerCoverage> {
     let of_machine = |machine: &Machine| -> Vec<ListenerCoverage> {
         let name = machine_name(machine);
         let listeners = machine.listening.listeners.iter().map(|listener| ListenerCoverage {
@@ -78,7 +88,7 @@ pub fn listeners(site: &Site) -> Vec<ListenerCoverage> {
     site.machines.iter().flat_map(|machine| of_machine(machine)).collect()
 }
 
-pub fn routes(site: &Site) -> Vec<RouteCoverage> {
+fn routes(site: &Site) -> Vec<RouteCoverage> {
     let numbers = listener_numbers(site);
     side_by_side(&site.ends, FEW, |end| route(site, end, &numbers))
 }

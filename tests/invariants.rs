@@ -16,7 +16,7 @@ fn the_same_texts_give_the_same_outcome() {
         let (sources, _) = check(&folder);
         let (first, second) = (lint(&sources), lint(&sources));
         assert_eq!(first.findings, second.findings, "{}", folder.display());
-        assert_eq!(first.routes.described(), second.routes.described(), "{}", folder.display());
+        assert_eq!(first.picture.described(), second.picture.described(), "{}", folder.display());
         assert_eq!(first.files, second.files, "{}", folder.display());
     }
 }

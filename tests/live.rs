@@ -35,10 +35,11 @@ fn sockets_of_this_machine_are_seen() {
     drop((open, unix));
     let _ = fs::remove_dir_all(&folder);
     snapshot.add_sockets(&tables.expect("Linux shows its sockets"));
-    let routes = lint(&snapshot.sources).routes.described().into_owned();
-    let outcomes: Vec<_> = routes.iter().map(|route| (route.matches.as_str(), route.outcome)).collect();
+    let outcome = lint(&snapshot.sources);
+    let understood = outcome.picture.described();
+    let outcomes: Vec<_> = understood.routes.iter().map(|route| (route.matches.as_str(), route.outcome)).collect();
     assert_eq!(outcomes, [("* /open", "delivered"), ("* /closed", "refused"), ("* /socket", "delivered")]);
-    let evidence = routes[0].listener.and_then(|number| lint(&snapshot.sources).listeners.get(number).cloned());
+    let evidence = understood.routes[0].listener.and_then(|number| understood.listeners.get(number));
     let place = evidence.map(|listener| snapshot.sources.path(listener.place.file).to_owned());
     assert_eq!(place.as_deref(), Some("/proc/net/tcp"));
 }

@@ -80,7 +80,7 @@ fn tree() {
     println!("{:28}{:>10.2}{:>10.2}", "lint", size as f64 / MEGABYTE, milliseconds(judged));
     fs::remove_dir_all(&folder).expect("it was written above");
     let outcome = lint(&snapshot.sources);
-    println!("{} routes, {} findings", outcome.routes.outcomes().len(), outcome.findings.len());
+    println!("{} routes, {} findings", outcome.picture.outcomes().len(), outcome.findings.len());
 }
 
 /// From the first look at the disk to the last finding, with every round of reading.
@@ -95,8 +95,8 @@ fn whole_server() {
     fs::remove_dir_all(&folder).expect("it was written above");
     println!(
         "{} routes, {} listeners, {} findings",
-        outcome.routes.outcomes().len(),
-        outcome.listeners.len(),
+        outcome.picture.outcomes().len(),
+        outcome.picture.described().listeners.len(),
         outcome.findings.len()
     );
 }

@@ -5,21 +5,22 @@ use std::io::{self, Write};
 
 use super::human::{Style, write_findings};
 use super::{Checked, Place, in_order, number, printable, summary};
-use crate::coverage::{ProxyCoverage, Read};
+use crate::coverage::{ProxyCoverage, Read, Understood};
 use crate::source::{FileId, Span};
 
 /// So many machines are named whose listeners are not all known.
 const MACHINES: usize = 8;
 
 pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Result<()> {
-    for checked in checked {
-        header(out, checked)?;
+    let described: Vec<_> = checked.iter().map(|checked| checked.outcome.picture.described()).collect();
+    for (checked, understood) in checked.iter().zip(&described) {
+        header(out, checked, understood)?;
     }
     let places = in_order(checked);
     let mut elsewhere = Vec::new();
     let mut by_site: BTreeMap<(usize, usize), Vec<Place>> = BTreeMap::new();
     for (folder, checked) in checked.iter().enumerate() {
-        let blocks = Blocks::of(checked);
+        let blocks = Blocks::of(&described[folder]);
         for place in places.iter().filter(|place| std::ptr::eq(place.checked, checked)) {
             match blocks.site(place) {
                 Some(site) => by_site.entry((folder, site)).or_default().push(*place),
@@ -33,7 +34,7 @@ pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Resu
     }
     write_findings(out, elsewhere, style)?;
     for ((folder, site), places) in by_site {
-        let (checked, site) = (&checked[folder], &checked[folder].outcome.sites[site]);
+        let (checked, site) = (&checked[folder], &described[folder].sites[site]);
         let (path, line, _) = checked.start(site.place);
         writeln!(out, "=== {} ({}:{line})", printable(&site.name), printable(&path))?;
         writeln!(out)?;
@@ -43,15 +44,13 @@ pub fn write(out: &mut dyn Write, checked: &[Checked], style: Style) -> io::Resu
 }
 
 /// The proxies with what they serve and whom they ask, the listeners, the files that could not be read.
-fn header(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
-    let outcome = &checked.outcome;
+fn header(out: &mut dyn Write, checked: &Checked, understood: &Understood) -> io::Result<()> {
     if !checked.prefix.is_empty() {
         writeln!(out, "{}", printable(&checked.prefix))?;
     }
-    let routes = outcome.routes.described();
-    for (index, proxy) in outcome.proxies.iter().enumerate() {
-        let sites = outcome.sites.iter().filter(|site| site.proxy == index).count();
-        let of_proxy = routes.iter().filter(|route| route.proxy == index);
+    for (index, proxy) in understood.proxies.iter().enumerate() {
+        let sites = understood.sites.iter().filter(|site| site.proxy == index).count();
+        let of_proxy = understood.routes.iter().filter(|route| route.proxy == index);
         let targets: Vec<&str> = of_proxy.map(|route| route.target.as_str()).collect();
         if !proxy.runs && sites + targets.len() == 0 {
             continue;
@@ -73,24 +72,24 @@ fn header(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
             },
         )?;
     }
-    let counted = outcome.machines.iter().filter(|machine| machine.listeners > 0);
+    let counted = understood.machines.iter().filter(|machine| machine.listeners > 0);
     let found: Vec<String> =
         counted.map(|machine| format!("{} on {}", machine.listeners, printable(&machine.name))).collect();
     let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
     writeln!(out, "listeners found: {found}")?;
-    let open: Vec<_> = outcome.machines.iter().filter_map(|it| Some((&it.name, it.open.as_ref()?))).collect();
+    let open: Vec<_> = understood.machines.iter().filter_map(|it| Some((&it.name, it.open.as_ref()?))).collect();
     for (name, why) in open.iter().take(MACHINES) {
         writeln!(out, "  there may be more on {}: {}", printable(name), printable(why))?;
     }
     if let Some(further) = open.len().checked_sub(MACHINES).filter(|further| *further > 0) {
         writeln!(out, "  and so on {}", number(further, "other machine", "other machines"))?;
     }
-    if !outcome.guards.is_empty() {
-        writeln!(out, "firewalls and policies: {}", outcome.guards.join(", "))?;
+    if !understood.guards.is_empty() {
+        writeln!(out, "firewalls and policies: {}", understood.guards.join(", "))?;
     }
-    let unread = outcome.files.iter().filter(|file| matches!(file.read, Read::No(_))).count();
-    let partly = outcome.files.iter().filter(|file| matches!(file.read, Read::Partly(_))).count();
-    writeln!(out, "files: {} read, {partly} in part, {unread} not", outcome.files.len() - unread - partly)?;
+    let unread = checked.outcome.files.iter().filter(|file| matches!(file.read, Read::No(_))).count();
+    let partly = checked.outcome.files.iter().filter(|file| matches!(file.read, Read::Partly(_))).count();
+    writeln!(out, "files: {} read, {partly} in part, {unread} not", checked.outcome.files.len() - unread - partly)?;
     writeln!(out)
 }
 
@@ -110,9 +109,9 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn of(checked: &Checked) -> Blocks {
+    fn of(understood: &Understood) -> Blocks {
         let mut by_file: HashMap<FileId, Vec<(Span, usize)>> = HashMap::new();
-        for (index, site) in checked.outcome.sites.iter().enumerate() {
+        for (index, site) in understood.sites.iter().enumerate() {
             by_file.entry(site.whole.file).or_default().push((site.whole, index));
         }
         by_file.values_mut().for_each(|sites| sites.sort());

@@ -126,12 +126,12 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let mut seen = HashMap::new();
     let findings = in_order(checked).into_iter();
     let findings = findings.map(|place| finding_json(place.checked, place.finding, &mut seen)).collect();
-    let described: Vec<_> = checked.iter().map(|checked| (checked, checked.outcome.routes.described())).collect();
-    let routes = described.iter().flat_map(|(checked, routes)| {
-        routes.iter().map(|route| {
+    let described: Vec<_> = checked.iter().map(|checked| (checked, checked.outcome.picture.described())).collect();
+    let routes = described.iter().flat_map(|(checked, understood)| {
+        understood.routes.iter().map(|route| {
             let (file, line, column) = checked.start(route.place);
             RouteJson {
-                proxy: checked.outcome.proxies[route.proxy].name.clone(),
+                proxy: understood.proxies[route.proxy].name.clone(),
                 matches: route.matches.clone(),
                 file,
                 line,
@@ -142,8 +142,8 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
             }
         })
     });
-    let listeners = checked.iter().flat_map(|checked| {
-        checked.outcome.listeners.iter().map(|listener| {
+    let listeners = described.iter().flat_map(|(checked, understood)| {
+        understood.listeners.iter().map(|listener| {
             let (file, line, column) = checked.start(listener.place);
             ListenerJson {
                 machine: listener.machine.clone(),
@@ -279,8 +279,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{fingerprint, write};
-    use crate::Routes;
-    use crate::coverage::{FileCoverage, ListenerCoverage, ProxyCoverage, Read, RouteCoverage};
+    use crate::Picture;
+    use crate::coverage::{FileCoverage, ListenerCoverage, ProxyCoverage, Read, RouteCoverage, Understood};
     use crate::finding::Findings;
     use crate::report::tests::{span, two_files};
     use crate::source::Sources;
@@ -289,29 +289,32 @@ mod tests {
     fn the_document_is_as_promised() {
         let mut checked = two_files();
         let place = checked.outcome.findings[0].span;
-        checked.outcome.proxies.push(ProxyCoverage {
-            name: "nginx in service `web`".to_owned(),
-            version: None,
-            place,
-            runs: true,
-            complete: true,
-        });
-        checked.outcome.routes = Routes::Described(vec![RouteCoverage {
-            proxy: 0,
-            matches: "/".to_owned(),
-            place,
-            target: "http://api:3000".to_owned(),
-            outcome: "refused",
-            why: None,
-            listener: None,
-            site: None,
-        }]);
-        checked.outcome.listeners.push(ListenerCoverage {
-            machine: "service `api`".to_owned(),
-            address: "*:8000".to_owned(),
-            protocol: Some("HTTP".to_owned()),
-            evidence: "`serve` is told to".to_owned(),
-            place,
+        checked.outcome.picture = Picture::Described(Understood {
+            proxies: vec![ProxyCoverage {
+                name: "nginx in service `web`".to_owned(),
+                version: None,
+                place,
+                runs: true,
+                complete: true,
+            }],
+            routes: vec![RouteCoverage {
+                proxy: 0,
+                matches: "/".to_owned(),
+                place,
+                target: "http://api:3000".to_owned(),
+                outcome: "refused",
+                why: None,
+                listener: None,
+                site: None,
+            }],
+            listeners: vec![ListenerCoverage {
+                machine: "service `api`".to_owned(),
+                address: "*:8000".to_owned(),
+                protocol: Some("HTTP".to_owned()),
+                evidence: "`serve` is told to".to_owned(),
+                place,
+            }],
+            ..Understood::default()
         });
         let unread = Read::No("a Jinja template".to_owned());
         checked.outcome.files.push(FileCoverage { path: "site.conf.j2".to_owned(), format: "nginx", read: unread });

@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 
 use super::{Checked, printable};
-use crate::coverage::{ListenerCoverage, RouteCoverage};
+use crate::coverage::{ListenerCoverage, RouteCoverage, Understood};
 
 /// A machine a paragraph: address, protocol, evidence, place.
 pub fn listeners(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let mut count = 0;
     for checked in checked {
-        let all = &checked.outcome.listeners;
+        let understood = checked.outcome.picture.described();
+        let all = &understood.listeners;
         for of_machine in all.chunk_by(|a, b| a.machine == b.machine) {
             writeln!(out, "{}", printable(&of_machine[0].machine))?;
             let widths = of_machine.iter().map(|listener| listener.address.chars().count());
@@ -30,19 +31,19 @@ pub fn routes(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let mut count = 0;
     for checked in checked {
         let mut proxy = None;
-        let routes = checked.outcome.routes.described();
-        for route in routes.iter() {
-            let name = &checked.outcome.proxies[route.proxy].name;
+        let understood = checked.outcome.picture.described();
+        for route in &understood.routes {
+            let name = &understood.proxies[route.proxy].name;
             if proxy != Some(name) {
                 proxy = Some(name);
                 writeln!(out, "{}", printable(name))?;
             }
             let (path, line, column) = checked.start(route.place);
             let (matches, target) = (printable(&route.matches), printable(&route.target));
-            writeln!(out, "  {matches} -> {target}: {}{}", route.outcome, why(checked, route))?;
+            writeln!(out, "  {matches} -> {target}: {}{}", route.outcome, why(checked, &understood, route))?;
             writeln!(out, "    {}:{line}:{column}", printable(&path))?;
         }
-        count += routes.len();
+        count += understood.routes.len();
     }
     writeln!(out, "{}", super::number(count, "route", "routes"))
 }
@@ -53,8 +54,8 @@ fn evidence(checked: &Checked, listener: &ListenerCoverage) -> String {
     format!("{} ({}:{line}:{column})", printable(&listener.evidence), printable(&path))
 }
 
-fn why(checked: &Checked, route: &RouteCoverage) -> String {
-    let listener = route.listener.and_then(|number| checked.outcome.listeners.get(number));
+fn why(checked: &Checked, understood: &Understood, route: &RouteCoverage) -> String {
+    let listener = route.listener.and_then(|number| understood.listeners.get(number));
     if let Some(listener) = listener {
         let address = printable(&listener.address);
         return format!(", {} on {address}: {}", printable(&listener.machine), evidence(checked, listener));

@@ -124,7 +124,7 @@ pub fn count(checked: &[Checked]) -> Counts {
             Read::No(_) => counts.files_unread += 1,
         }
     }
-    for outcome in checked.iter().flat_map(|checked| checked.outcome.routes.outcomes()) {
+    for outcome in checked.iter().flat_map(|checked| checked.outcome.picture.outcomes()) {
         counts.routes += 1;
         match outcome {
             "delivered" => counts.delivered += 1,

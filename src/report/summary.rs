@@ -150,7 +150,7 @@ fn write_names(out: &mut dyn Write, what: &str, mut names: Vec<String>) -> io::R
 fn write_undecided(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     writeln!(out, "undecided:")?;
     for checked in checked {
-        for route in checked.outcome.routes.described().iter().filter(|route| route.outcome == "undecided") {
+        for route in checked.outcome.picture.described().routes.iter().filter(|route| route.outcome == "undecided") {
             let (path, line, column) = checked.start(route.place);
             let why = route.why.as_deref().map_or(String::new(), |why| format!(" ({})", printable(why)));
             writeln!(out, "  {}:{line}:{column}  {}{why}", printable(&path), printable(&route.target))?;

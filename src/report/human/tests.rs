@@ -1,8 +1,8 @@
 //! What a person sees, for findings made by hand.
 
 use super::{Style, write};
-use crate::Routes;
-use crate::coverage::{FileCoverage, Read, RouteCoverage};
+use crate::Picture;
+use crate::coverage::{FileCoverage, Read, RouteCoverage, Understood};
 use crate::finding::{Finding, Findings};
 use crate::report::Checked;
 use crate::report::tests::{span, two_files};
@@ -221,7 +221,8 @@ fn nothing_is_claimed_about_what_was_not_read() {
     assert_eq!(text(std::slice::from_ref(&checked), PLAIN), quiet);
     checked.outcome.files.push(file("b.conf", Read::No("permission denied".to_owned())));
     checked.outcome.files.push(file("c.conf", Read::Partly("line 3".to_owned())));
-    checked.outcome.routes = Routes::Described(vec![route("delivered"), route("undecided"), route("leaves")]);
+    let routes = vec![route("delivered"), route("undecided"), route("leaves")];
+    checked.outcome.picture = Picture::Described(Understood { routes, ..Understood::default() });
     checked.hidden = (2, 0);
     let expected = "\
 nothing to report on the 2 files read; 3 routes: 1 delivered, 1 leaving these files, 1 undecided; --pedantic shows 2 pieces of advice
