@@ -1,31 +1,26 @@
 //! Compose projects become machines and networks of the site.
 
+mod network;
+mod service;
+
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
-use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
 use crate::read::backends::memory::memory;
-use crate::read::compose::model::{
-    self, Attachment as Joined, CommandForm, Content, Dockerfile, HostPath, Kept, MountKind, NetworkMode, Project,
-    Service,
-};
+use crate::read::compose::model::{self, Content, Dockerfile, HostPath, Kept, MountKind, Project, Service};
 use crate::read::container::{Blueprint, Build, Container};
 use crate::read::image::files::join;
 use crate::read::machine_files::MountedFiles;
 use crate::read::probe;
-use crate::read::process::Start as Command;
+use crate::read::stack::network::{Networks, lent_stacks};
+use crate::read::stack::service::{command, declared, longest_queue, port_variables, published, replicas, restart};
 use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::listener::Listening;
-use crate::site::machine::{
-    Attached, Attachment, Condition, Declared, DeclaredBy, Dependency, HostPort, HostsEntry, HostsTarget, Kind,
-    LongestQueue, Machine, MachineId, Mount, MountSource, Network, NetworkId, Published, Start,
-};
+use crate::site::machine::{Condition, Dependency, Kind, Machine, MachineId, Mount, MountSource, NetworkId, Start};
 use crate::source::{Lookup, Sources, Span, Spanned, Text};
-use crate::syntax::compose_values::ports::Protocol;
-use crate::syntax::compose_values::words::words;
 
 /// A container on its way into the site. It is large, and handed around.
 pub struct Part<'s> {
@@ -64,7 +59,7 @@ pub fn read<'s, T: Send>(
 ) -> (Vec<T>, Machines) {
     let mut machines = Machines(vec![FxHashMap::default(); projects.len()]);
     let mut services: Vec<(usize, usize, Box<Service>)> = Vec::new();
-    let mut networks = Networks { by_name: HashMap::new() };
+    let mut networks = Networks::default();
     let mut keys: Vec<HashMap<String, NetworkId>> = Vec::new();
     let mut lent: Vec<FxHashMap<usize, MachineId>> = Vec::new();
     let mut next = site.machines.len();
@@ -93,78 +88,6 @@ pub fn read<'s, T: Send>(
         projects[number].kept.push(kept);
     }
     (settled, machines)
-}
-
-/// By the number of each service that has no stack of its own, the machine whose stack it uses.
-fn lent_stacks(
-    project: &Project,
-    machines: &FxHashMap<String, MachineId>,
-    host: MachineId,
-) -> FxHashMap<usize, MachineId> {
-    let lender = |service: &Service| match &service.network_mode.as_ref()?.value {
-        NetworkMode::Service(other) => lender(project, machines, host, other),
-        NetworkMode::Container(name) => {
-            let is_meant = |it: &&Box<Service>| it.container_name.as_ref().is_some_and(|own| own.as_str() == name);
-            lender(project, machines, host, &project.services.iter().find(is_meant)?.name.value)
-        }
-        _ => None,
-    };
-    let services = project.services.iter().enumerate();
-    services.filter_map(|(at, service)| Some((at, lender(service)?))).collect()
-}
-
-/// The machine whose stack is used in the end, along a chain of services that share one.
-fn lender(
-    project: &Project,
-    machines: &FxHashMap<String, MachineId>,
-    host: MachineId,
-    service: &str,
-) -> Option<MachineId> {
-    let mut name = service;
-    for _ in 0..16 {
-        let next = project.services.iter().find(|it| it.name.value == name)?;
-        match next.network_mode.as_ref().map(|mode| &mode.value) {
-            Some(NetworkMode::Service(other)) => name = other,
-            Some(NetworkMode::Host) => return Some(host),
-            _ => return machines.get(name).copied(),
-        }
-    }
-    None
-}
-
-struct Networks {
-    by_name: HashMap<String, NetworkId>,
-}
-
-impl Networks {
-    /// Adds the networks of a project; gives its keys. The same real name in two projects is the same network.
-    fn add(&mut self, site: &mut Site, number: usize, project: &Project) -> HashMap<String, NetworkId> {
-        let mut keys = HashMap::new();
-        for network in &project.networks {
-            let name = network.real_name.clone().unwrap_or_else(|| format!("{number}/{}", network.key.value));
-            let gateways: Vec<IpAddr> =
-                network.subnets.iter().filter_map(|subnet| subnet.gateway.as_ref()?.as_str().parse().ok()).collect();
-            let id = *self.by_name.entry(name.clone()).or_insert_with(|| {
-                site.networks.push(Network {
-                    key: network.key.value.clone(),
-                    name,
-                    place: network.key.span,
-                    open: true,
-                    gateways: Vec::new(),
-                });
-                NetworkId(site.networks.len() - 1)
-            });
-            let known = &mut site.networks[id.0];
-            known.gateways.extend(gateways);
-            if !network.external {
-                // Who creates it is in the tree, and so is whoever joins it.
-                known.open = false;
-                known.place = network.key.span;
-            }
-            keys.insert(network.key.value.clone(), id);
-        }
-        keys
-    }
 }
 
 /// A project on its way into the site.
@@ -345,78 +268,6 @@ impl<'s> Placed<'_, 's> {
         }
     }
 
-    fn attached(&self, service: &Service, at: usize, id: MachineId) -> (MachineId, Attached) {
-        let Some(mode) = &service.network_mode else { return (id, Attached::Networks(self.attachments(service))) };
-        match &mode.value {
-            NetworkMode::Host => (self.host, Attached::Host(mode.span)),
-            NetworkMode::None => (id, Attached::Nothing(mode.span)),
-            NetworkMode::Bridge => (id, Attached::DefaultBridge(mode.span)),
-            NetworkMode::Service(_) | NetworkMode::Container(_) => match self.lent.get(&at) {
-                Some(machine) => (*machine, Attached::Shares(*machine, mode.span)),
-                None => (id, Attached::Unknown),
-            },
-            NetworkMode::Other(_) => (id, Attached::Unknown),
-        }
-    }
-
-    fn attachments(&self, service: &Service) -> Vec<Attachment> {
-        let names = |joined: Option<&Joined>| {
-            let mut names = vec![service.name.value.to_ascii_lowercase()];
-            names.extend(service.container_name.as_ref().map(|name| name.as_str().to_ascii_lowercase()));
-            // Docker's DNS knows it as well, since version 20.10 (github.com/moby/moby, pull request 39204).
-            names.extend(service.hostname.as_ref().map(|name| name.as_str().to_ascii_lowercase()));
-            let aliases = joined.iter().flat_map(|joined| &joined.aliases);
-            names.extend(aliases.map(|alias| alias.as_str().to_ascii_lowercase()));
-            names.dedup();
-            names
-        };
-        let Some(joined) = &service.networks else {
-            let network = self.networks.get("default").copied();
-            let attachment =
-                |network| Attachment { network, names: names(None), addresses: Vec::new(), place: service.name.span };
-            return network.map(attachment).into_iter().collect();
-        };
-        let attach = |joined: &Joined| {
-            Some(Attachment {
-                network: *self.networks.get(&joined.network.value)?,
-                names: names(Some(joined)),
-                addresses: joined
-                    .addresses
-                    .iter()
-                    .filter_map(|text| Some(Spanned::new(text.as_str().parse().ok()?, text.whole())))
-                    .collect(),
-                place: joined.network.span,
-            })
-        };
-        let mut attachments = Vec::with_capacity(joined.len());
-        attachments.extend(joined.iter().filter_map(attach));
-        attachments
-    }
-
-    fn hosts(&self, service: &Service) -> Vec<HostsEntry> {
-        let mut hosts = Vec::new();
-        for (name, address) in &service.extra_hosts {
-            let to = match address.as_str() {
-                "host-gateway" => HostsTarget::Gateway,
-                other => other.trim_matches(['[', ']']).parse().map_or(HostsTarget::Unknown, HostsTarget::Address),
-            };
-            hosts.push(HostsEntry { name: name.to_string(), to, place: name.whole() });
-        }
-        for link in &service.links {
-            let to = self.machines.get(self.number, link.target.as_str());
-            let to = to.map_or(HostsTarget::Unknown, HostsTarget::Machine);
-            hosts.push(HostsEntry { name: link.alias.to_string(), to, place: link.alias.whole() });
-        }
-        for link in &service.external_links {
-            hosts.push(HostsEntry {
-                name: link.alias.to_string(),
-                to: HostsTarget::Unknown,
-                place: link.alias.whole(),
-            });
-        }
-        hosts
-    }
-
     fn start(&self, service: &Service) -> Start {
         if let Some(profile) = service.profiles.first().filter(|_| service.is_off) {
             return Start::Profile(profile.spanned());
@@ -443,96 +294,6 @@ impl<'s> Placed<'_, 's> {
         };
         service.depends_on.iter().filter_map(dependency).collect()
     }
-}
-
-/// What a container is given when nothing is said, whatever the host has: `SOMAXCONN` of a kernel since 5.4, 128 before
-/// (docs.kernel.org/networking/ip-sysctl.html).
-const LONGEST_QUEUE: u64 = 4096;
-
-fn longest_queue(service: &Service) -> Option<LongestQueue> {
-    let written = service.sysctls.iter().rev().find(|(name, _)| name.value == "net.core.somaxconn");
-    if let Some((_, value)) = written {
-        return Some(LongestQueue { length: value.as_str().trim().parse().ok()?, written: Some(value.whole()) });
-    }
-    let is_own = service.network_mode.as_ref().is_none_or(|mode| mode.value == NetworkMode::Bridge);
-    is_own.then_some(LongestQueue { length: LONGEST_QUEUE, written: None })
-}
-
-fn command(form: &CommandForm) -> Command {
-    match form {
-        CommandForm::List(list) => Command::Exec(list.clone()),
-        // Compose cuts the string into words itself; no shell sees it.
-        CommandForm::Shell(text) => Command::Exec(words(text).unwrap_or_default()),
-    }
-}
-
-fn declared(service: &Service, container: &Container<'_>) -> Vec<Declared> {
-    let mut declared = Vec::new();
-    for ports in container.files.image.iter().flat_map(|image| &image.exposed) {
-        declared.push(Declared { ports: ports.value, by: DeclaredBy::Expose, place: ports.span });
-    }
-    for expose in service.expose.iter().filter(|expose| expose.protocol == Protocol::Tcp) {
-        if let Some(ports) = expose.ports {
-            declared.push(Declared { ports, by: DeclaredBy::Service, place: expose.text.whole() });
-        }
-    }
-    for port in service.ports.iter().filter(|port| port.protocol == Protocol::Tcp) {
-        if let Some(target) = &port.target {
-            let ports = (target.value, target.value);
-            declared.push(Declared { ports, by: DeclaredBy::Published, place: port.span });
-        }
-    }
-    declared
-}
-
-/// A variable that is called `PORT` or `…_PORT` often says where the program behind it listens, and so does a number in
-/// its command.
-fn port_variables(container: &Container<'_>) -> Vec<u16> {
-    let named = container.variables.iter().filter(|(name, _)| name == "PORT" || name.ends_with("_PORT"));
-    let number = |value: &Lookup| match value {
-        Lookup::Value(text) => text.as_str().parse().ok(),
-        _ => None,
-    };
-    let words = match &container.start {
-        Some(Command::Exec(words)) => words.iter().map(Text::as_str).collect::<Vec<_>>(),
-        Some(Command::Shell(text)) => vec![text.as_str()],
-        None => Vec::new(),
-    };
-    // `--port 7000` of a program that nobody knows says no less.
-    let words = words.into_iter().flat_map(|text| text.split(|letter: char| !letter.is_ascii_alphanumeric()));
-    let ports = words.filter_map(|word| word.parse().ok()).filter(|port| *port > 0);
-    named.filter_map(|(_, value)| number(value)).chain(ports).collect()
-}
-
-fn published(service: &Service) -> Vec<Published> {
-    let publish = |port: &model::Port| {
-        let target = port.target?.value;
-        Some(Published {
-            address: port.host_ip.as_ref().and_then(|text| {
-                let address: std::net::IpAddr = text.as_str().trim_matches(['[', ']']).parse().ok()?;
-                (!address.is_unspecified()).then(|| Spanned::new(address, text.whole()))
-            }),
-            host: match port.published {
-                model::Published::Random => HostPort::Random,
-                model::Published::One(one) => HostPort::Fixed(one, one),
-                model::Published::Range(..) | model::Published::Unknown => HostPort::Unknown,
-            },
-            container: (target, target),
-            udp: port.protocol != Protocol::Tcp,
-            place: port.span,
-        })
-    };
-    service.ports.iter().filter_map(publish).collect()
-}
-
-fn replicas(service: &Service) -> Option<Spanned<u64>> {
-    let deployed = service.deploy.as_ref().and_then(|deploy| deploy.replicas);
-    service.scale.or(deployed)
-}
-
-fn restart(service: &Service) -> Option<Spanned<String>> {
-    let deployed = service.deploy.as_ref().and_then(|deploy| deploy.restart_condition.as_ref());
-    service.restart.as_ref().or(deployed).map(Text::spanned)
 }
 
 /// The place of a service's key.

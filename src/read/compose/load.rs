@@ -1,10 +1,14 @@
 //! Loads the files of a project into one tree: `extends`, `include`, and one file on top of the other.
 
-use std::collections::{HashMap, HashSet};
+mod extends;
+mod include;
+
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
 use crate::read::compose::environment::Environment;
+use crate::read::compose::load::extends::put_services;
 use crate::read::compose::merge::merge;
 use crate::read::compose::tree::{Folder, Kind, Map, Mark, Node, convert};
 use crate::read::snapshot::{self, Tree};
@@ -16,12 +20,6 @@ use crate::syntax::yaml::{self, Document, NodeRef};
 
 /// How many nodes a project may have after aliases, `extends` and `include` were resolved; 5,000 services have 400,000.
 const NODES: usize = if cfg!(test) { 50_000 } else { 2_000_000 };
-
-/// How deep includes may be nested.
-const DEPTH: usize = 64;
-
-/// The sections of a file whose entries are imported by `include`.
-const SECTIONS: &[&str] = &["services", "networks", "volumes", "configs", "secrets"];
 
 /// YAML files, each parsed once however many projects share it.
 pub struct Documents<'s> {
@@ -75,7 +73,7 @@ pub struct Loader<'d> {
 
 /// A file as it is read from one folder, with one environment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Place {
+pub struct Place {
     file: FileId,
     folder: Folder,
     environment: u32,
@@ -245,206 +243,6 @@ impl<'d> Loader<'d> {
             self.problem(span, "aliases and `extends` make this file too large to be judged".to_owned());
         }
     }
-
-    /// The services of a file that extend others, with everything they get from them.
-    fn extended_services(&mut self, place: Place, environment: &Environment) -> Vec<(Text, Node)> {
-        let tree = self.tree(place, environment);
-        let Some(services) = tree.get("services").and_then(Node::map) else { return Vec::new() };
-        let extending = services.iter().filter(|(_, service)| service.get("extends").is_some());
-        extending
-            .filter_map(|(name, _)| Some((name.clone(), self.extended(place, name.as_str(), environment)?)))
-            .collect()
-    }
-
-    /// A service with everything it extends, from the same file or from others.
-    fn extended(&mut self, place: Place, name: &str, environment: &Environment) -> Option<Node> {
-        if self.budget == 0 {
-            return None;
-        }
-        let mut chain: Vec<((Place, String), Node)> = Vec::new();
-        let mut seen: HashSet<(Place, String)> = HashSet::new();
-        let mut next = Some(((place, name.to_owned()), None::<Span>));
-        let mut base: Option<Node> = None;
-        while let Some((key, from)) = next.take() {
-            if let Some(done) = self.extended.get(&key) {
-                base = Some(done.clone());
-                break;
-            }
-            if !seen.insert(key.clone()) {
-                let span = from.unwrap_or_else(|| self.documents.sources.text(key.0.file).whole());
-                self.problem(span, format!("service `{}` extends itself", key.1));
-                break;
-            }
-            let tree = self.tree(key.0, environment);
-            let Some(service) = tree.get("services").and_then(|services| services.get(&key.1)) else {
-                if let (Some(span), false) = (from, self.unreadable) {
-                    let path = self.documents.sources.path(key.0.file);
-                    self.problem(span, format!("there is no service `{}` in {path} to extend", key.1));
-                    self.unreadable = true;
-                }
-                break;
-            };
-            next = self.extends(service, key.0);
-            chain.push((key, service.clone()));
-        }
-        while let Some((key, service)) = chain.pop() {
-            let mut service = match base.take() {
-                Some(base) => merge(base, service, &mut vec!["services", "*"]),
-                None => service,
-            };
-            if let Kind::Map(map) = &mut service.kind {
-                map.take("extends");
-            }
-            self.budget = self.budget.saturating_sub(size(&service));
-            self.check_budget(service.span);
-            if self.budget == 0 {
-                return None;
-            }
-            self.extended.insert(key, service.clone());
-            base = Some(service);
-        }
-        base
-    }
-
-    /// What a service extends, and where that is written.
-    fn extends(&mut self, service: &Node, place: Place) -> Option<((Place, String), Option<Span>)> {
-        let extends = service.get("extends")?;
-        if let Some(name) = extends.text() {
-            return Some(((place, name.to_string()), Some(extends.span)));
-        }
-        let name = extends.get("service")?;
-        let service = name.text()?.to_string();
-        let Some(file) = extends.get("file") else { return Some(((place, service), Some(name.span))) };
-        if file.is_incomplete() {
-            self.incomplete = true;
-            return None;
-        }
-        let written = file.text()?;
-        let (path, found) = self.find(file.folder, written.as_str());
-        match (path, found) {
-            (Some(path), Named::File(other, _)) => {
-                let folder = self.folder(parent(&path));
-                Some(((Place { file: other, folder, ..place }, service), Some(name.span)))
-            }
-            (Some(path), Named::Absent) => {
-                self.unreadable = true;
-                self.problem(written.whole(), format!("there is no file {path} to extend from"));
-                None
-            }
-            _ => {
-                self.incomplete = true;
-                None
-            }
-        }
-    }
-
-    fn include(&mut self, tree: &mut Node, folder: Folder, environment: &Environment, above: &mut Vec<FileId>) {
-        let Kind::Map(top) = &mut tree.kind else { return };
-        let Some(include) = top.take("include") else { return };
-        for item in include.items() {
-            let Some(imported) = self.included(item, folder, environment, above) else { continue };
-            let Kind::Map(imported) = imported.kind else { continue };
-            for (section, entries) in imported {
-                let (Kind::Map(entries), true) = (entries.kind, SECTIONS.contains(&section.as_str())) else {
-                    continue;
-                };
-                self.import(top, section, entries);
-            }
-        }
-    }
-
-    fn import(&mut self, top: &mut Map, section: Text, entries: Map) {
-        if !matches!(top.get(section.as_str()), Some(Node { kind: Kind::Map(_), .. })) {
-            let folder = self.folder("");
-            let node = Node { span: section.whole(), folder, mark: Mark::Merge, kind: Kind::Map(Map::default()) };
-            top.set(section.clone(), node);
-        }
-        let Some(Node { kind: Kind::Map(own), .. }) = top.get_mut(section.as_str()) else { return };
-        for (key, value) in entries {
-            match own.entry(key.as_str()) {
-                None => own.set(key, value),
-                Some((_, existing)) if existing.span == value.span => {}
-                Some((first, _)) => {
-                    let related = Some((key.whole(), "included here".to_owned()));
-                    let message = format!(
-                        "{} `{}` is also defined by an included file",
-                        section.as_str().trim_end_matches('s'),
-                        key
-                    );
-                    // The same network or volume is often declared in both.
-                    if section.as_str() == "services" {
-                        let span = first.whole();
-                        self.problems.push(Problem { span, message, related });
-                    }
-                }
-            }
-        }
-    }
-
-    fn included(
-        &mut self,
-        item: &Node,
-        folder: Folder,
-        environment: &Environment,
-        above: &mut Vec<FileId>,
-    ) -> Option<Node> {
-        let paths = item.get("path").unwrap_or(item);
-        let mut files = Vec::new();
-        let mut first_folder = None;
-        for node in paths.items() {
-            let Some(written) = node.some_text() else { continue };
-            let (path, found) = self.find(folder, written.as_str());
-            match (path, found) {
-                _ if node.is_incomplete() => self.incomplete = true,
-                (Some(path), Named::File(file, _)) => {
-                    first_folder.get_or_insert_with(|| parent(&path).to_owned());
-                    files.push((file, node.span));
-                }
-                (Some(path), Named::Absent) => {
-                    self.unreadable = true;
-                    self.problem(written.whole(), format!("there is no file {path} to include"));
-                }
-                _ => self.incomplete = true,
-            }
-        }
-        if let Some((_, span)) = files.iter().find(|(file, _)| above.contains(file)) {
-            self.problem(*span, "this file includes itself".to_owned());
-            return None;
-        }
-        if above.len() >= DEPTH {
-            self.problem(item.span, "includes are nested too deep".to_owned());
-            return None;
-        }
-        let own_folder = match item.get("project_directory").and_then(Node::some_text) {
-            Some(written) => match snapshot::join(self.folder_path(folder), written.as_str()) {
-                Some(path) if !written.as_str().starts_with(['/', '~']) => path,
-                _ => {
-                    self.incomplete = true;
-                    first_folder?
-                }
-            },
-            None => first_folder?,
-        };
-        let own_folder = self.folder(&own_folder);
-        self.environments += 1;
-        let mut own = Environment { number: self.environments, ..environment.clone() };
-        let env_files = item.get("env_file").map_or(&[][..], Node::items);
-        for node in env_files {
-            let Some(written) = node.some_text() else { continue };
-            match self.find(folder, written.as_str()) {
-                (_, Named::File(_, text)) => self.problems.extend(own.add(&text)),
-                // Files with variables are often kept out of repositories.
-                _ => self.incomplete = true,
-            }
-        }
-        if env_files.is_empty()
-            && let (_, Named::File(_, text)) = self.find(own_folder, ".env")
-        {
-            self.problems.extend(own.add(&text));
-        }
-        let files: Vec<FileId> = files.into_iter().map(|(file, _)| file).collect();
-        self.load(&files, own_folder, &own, above)
-    }
 }
 
 /// The top of a file whose services need nothing but themselves, and its services.
@@ -456,23 +254,7 @@ fn lone(document: &Document) -> Option<(NodeRef<'_>, NodeRef<'_>)> {
     alone.then_some((root, services))
 }
 
-fn put_services(tree: &mut Node, extended: Vec<(Text, Node)>) {
-    let Kind::Map(top) = &mut tree.kind else { return };
-    let Some(Node { kind: Kind::Map(services), .. }) = top.get_mut("services") else { return };
-    for (name, service) in extended {
-        services.set(name, service);
-    }
-}
-
 /// The folder of a path of the snapshot.
 pub fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-fn size(node: &Node) -> usize {
-    match &node.kind {
-        Kind::List(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Kind::Map(map) => 1 + map.iter().map(|(_, value)| size(value)).sum::<usize>(),
-        _ => 1,
-    }
 }
