@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("rules", &["finding", "rules", "site", "source"]),
     ("rules/syntax/unused_allow.rs", &["allow", "finding", "rules", "site"]),
     ("src/allow", &["finding", "rules", "source"]),
-    ("src/report", &["coverage", "finding", "report", "rules", "side_by_side", "source", "Outcome", "Routes"]),
+    ("src/report", &["coverage", "finding", "report", "rules", "side_by_side", "source", "Outcome", "Picture"]),
 ];
 
 /// Proxies and servers that neither the model nor a rule may treat differently.

@@ -69,11 +69,10 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
             Reader { loader: &mut loader, environment: &environment, top: &top, project_name: name.as_deref() };
         networks = reader.networks();
         volumes = reader.volumes();
-        services = match written {
-            Some(Services::Merged(node)) => merged_services(&mut reader, node, &active_profiles),
-            Some(Services::Written(node)) => written_services(&mut reader, node, folder, &active_profiles),
-            None => Vec::new(),
-        };
+        if let Some(written) = written {
+            let mut keep = |service| services.push(Box::new(service));
+            read_services(&mut reader, written, folder, &active_profiles, &mut keep);
+        }
         let on_default = services.iter().find(|service| service.is_on_default());
         if let Some(service) = on_default.filter(|_| networks.iter().all(|network| network.key.value != "default")) {
             networks.push(reader.default_network(service.name.span));
@@ -131,38 +130,39 @@ fn set_aside(project: &mut Project, dangling: &[Dangling]) {
 }
 
 /// Takes the tree of each service apart and lets go of it.
-fn merged_services(reader: &mut Reader<'_, '_>, merged: Node, active_profiles: &[String]) -> Vec<Box<Service>> {
-    let Kind::Map(map) = merged.kind else {
-        if !reader.loader.unreadable {
-            reader.loader.problem(merged.span, "`services` is a mapping of names to services".to_owned());
-        }
-        reader.loader.unreadable = true;
-        return Vec::new();
-    };
-    let mut services = Vec::with_capacity(map.len());
-    services.extend(map.into_iter().filter_map(|(name, node)| service(reader, name, node, active_profiles)));
-    services
-}
-
-fn written_services(
+fn read_services(
     reader: &mut Reader<'_, '_>,
-    written: NodeRef<'_>,
+    services: Services<'_>,
     folder: Folder,
     active_profiles: &[String],
-) -> Vec<Box<Service>> {
-    let mut services = Vec::with_capacity(written.entries().len());
-    services.extend(written.entries().filter_map(|(name, node)| {
-        let name = name.text()?;
-        let node = reader.loader.convert(node, folder, reader.environment);
-        service(reader, name, node, active_profiles)
-    }));
-    services
+    keep: &mut dyn FnMut(Service),
+) {
+    match services {
+        Services::Written(node) => {
+            for (name, node) in node.entries() {
+                let Some(name) = name.text() else { continue };
+                let node = reader.loader.convert(node, folder, reader.environment);
+                service(reader, name, node, active_profiles).into_iter().for_each(&mut *keep);
+            }
+        }
+        Services::Merged(Node { kind: Kind::Map(map), .. }) => {
+            for (name, node) in map {
+                service(reader, name, node, active_profiles).into_iter().for_each(&mut *keep);
+            }
+        }
+        Services::Merged(node) => {
+            if !reader.loader.unreadable {
+                reader.loader.problem(node.span, "`services` is a mapping of names to services".to_owned());
+            }
+            reader.loader.unreadable = true;
+        }
+    }
 }
 
-fn service(reader: &mut Reader<'_, '_>, name: Text, node: Node, active_profiles: &[String]) -> Option<Box<Service>> {
+fn service(reader: &mut Reader<'_, '_>, name: Text, node: Node, active_profiles: &[String]) -> Option<Service> {
     match (node.mark, &node.kind) {
         (Mark::Reset, _) => None,
-        (_, Kind::Map(_)) => Some(Box::new(reader.service(name.spanned(), node, active_profiles))),
+        (_, Kind::Map(_)) => Some(reader.service(name.spanned(), node, active_profiles)),
         // Behind an error of the notation nothing may have been read.
         _ if reader.loader.unreadable => None,
         _ => {

@@ -210,7 +210,7 @@ const PORTION: usize = 200;
 pub fn follow(site: &mut Site) {
     let index = Index::of(site);
     let mut count = 0;
-    let is_too_much = |hop: &Box<Hop>| {
+    let mut is_too_much = |hop: &Hop| {
         let To::Group(group) = hop.to else {
             count += 1;
             return false;
@@ -219,7 +219,7 @@ pub fn follow(site: &mut Site) {
         count += if is_too_much { 1 } else { site.groups[group].servers.len() };
         is_too_much
     };
-    let too_much: Vec<bool> = site.hops.iter().map(is_too_much).collect();
+    let too_much: Vec<bool> = site.hops.iter().map(|hop| is_too_much(hop)).collect();
     let ends = side_by_side(too_much.chunks(PORTION).enumerate(), 1, |(portion, too_much)| {
         let mut ends = Vec::with_capacity(too_much.len());
         for (number, is_too_much) in (portion * PORTION..).zip(too_much) {

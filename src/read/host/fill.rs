@@ -12,7 +12,7 @@ use crate::site::Site;
 use crate::site::backend::Memory;
 use crate::site::listener::{Endpoint, Listener, Protocol};
 use crate::site::machine::{HostPort, Machine, MachineId};
-use crate::site::proxy::{Hop, Host, Target, To};
+use crate::site::proxy::{Host, Target, To};
 use crate::site::reach::understands;
 use crate::site::sockets::normal;
 use crate::site::trouble::{EmptyEffect, EmptyVariable, SocketFolder, Trouble};
@@ -207,8 +207,7 @@ fn real_paths<'a>(server: &Server<'_>, addresses: impl Iterator<Item = &'a Addre
 /// What the machine's proxies ask of the machine itself.
 fn asked(site: &Site, host: MachineId) -> BTreeMap<Address, Protocol> {
     let mut asked = BTreeMap::new();
-    let of_host = |hop: &&Box<Hop>| site.proxy(hop.proxy).machine == Some(host);
-    for hop in site.hops.iter().filter(of_host) {
+    for hop in site.hops.iter().filter(|hop| site.proxy(hop.proxy).machine == Some(host)) {
         match &hop.to {
             To::Target(target) => asked.extend(own(target).map(|address| (address, hop.protocol.value))),
             To::Group(group) => {

@@ -57,8 +57,8 @@ pub fn lent_stacks(
     let lender = |service: &Service| match &service.network_mode.as_ref()?.value {
         NetworkMode::Service(other) => lender(project, machines, host, other),
         NetworkMode::Container(name) => {
-            let is_meant = |it: &&Box<Service>| it.container_name.as_ref().is_some_and(|own| own.as_str() == name);
-            lender(project, machines, host, &project.services.iter().find(is_meant)?.name.value)
+            let is_meant = |service: &Service| service.container_name.as_ref().is_some_and(|own| own.as_str() == name);
+            lender(project, machines, host, &project.services.iter().find(|it| is_meant(it))?.name.value)
         }
         _ => None,
     };
