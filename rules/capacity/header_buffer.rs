@@ -9,6 +9,7 @@ use crate::site::Site;
 use crate::site::backend::{Backend, Size};
 use crate::site::proxy::{Buffers, Hop};
 use crate::site::reach::{End, ListenerId, Reach};
+use crate::source::Spanned;
 
 pub const RULE: Rule = Rule { id: "capacity/header-buffer", doc: include_str!("header_buffer.md"), check };
 
@@ -80,14 +81,20 @@ fn of_requests(
 
 /// A backend with large headers behind a buffer of the usual size.
 fn large(site: &Site, backends: &BTreeMap<ListenerId, &Backend>, (end, hop): (&End, &Hop), findings: &mut Findings) {
-    let Buffers { header, header_setting, body, misplaced, .. } = &hop.settings.buffers;
-    let Reach::Delivered(id) = end.reach else { return };
-    let Some(why) = backends.get(&id).and_then(|backend| backend.large_headers.as_ref()) else { return };
+    let Buffers { header, header_setting, body, misplaced, large_headers, .. } = &hop.settings.buffers;
+    let (machine, of_backend) = match end.reach {
+        Reach::Delivered(id) => {
+            let backend = backends.get(&id).and_then(|backend| backend.large_headers.as_ref());
+            (name(site.machine(id.machine)), backend.map(|why| Spanned::new(why.value.as_str(), why.span)))
+        }
+        Reach::Undecided(_) => (format!("`{}`", hop.written.as_str()), None),
+        _ => return,
+    };
+    let Some(why) = of_backend.or(large_headers.map(|why| Spanned::new(why.value, why.span))) else { return };
     let is_usual = header.is_none_or(|size| (PAGE..=USUAL).contains(&size.value));
     if header_setting.family.is_empty() || !is_usual || !misplaced.is_empty() {
         return;
     }
-    let machine = name(site.machine(id.machine));
     let message = format!("the headers of {machine} are large, and `{header_setting}` is not");
     let place = header.map(|it| it.span).or(body.map(|it| it.span)).unwrap_or(hop.place);
     let finding = findings.warning(place, message);
@@ -98,7 +105,7 @@ fn large(site: &Site, backends: &BTreeMap<ListenerId, &Backend>, (end, hop): (&E
         }
         (None, None) => format!("a header of more than 4 or 8 KiB: {}", nonsense(site, hop)),
     });
-    finding.note(why.span, why.value.clone());
+    finding.note(why.span, why.value.to_owned());
     let prefix = header_setting.family;
     finding.help(format!("write `{header_setting} 32k` and `{prefix}buffers 8 32k`"));
 }

@@ -55,8 +55,8 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
     let NotLoaded { path, why, nothing_else, .. } = not_loaded;
     let machine = &site.machine(not_loaded.machine).name;
     let level = match (why, nothing_else) {
-        // A site that is kept for later.
-        (NotLoadedWhy::NotEnabled, false) => return,
+        // A name server may know what the group is called.
+        (NotLoadedWhy::NotEnabled { .. }, _) => Level::Warning,
         (NotLoadedWhy::MainInside { .. } | NotLoadedWhy::PartAsMain { .. } | NotLoadedWhy::IsFolder, _) | (_, true) => {
             Level::Error
         }
@@ -97,9 +97,10 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
         NotLoadedWhy::IsFolder => finding
             .label(format!("this takes it for a file, so the proxy of {machine} does not start"))
             .help("link the files in it, not the folder"),
-        NotLoadedWhy::NotEnabled => {
-            finding.label("no link makes it a used one").help("link it from the folder of the enabled sites")
-        }
+        NotLoadedWhy::NotEnabled { asks } => finding
+            .label("no link makes this a used one")
+            .note(*asks, format!("this takes the name for a host, and `{machine}` does not start without one"))
+            .help("link the file from the folder of the enabled sites"),
     };
     if let Some(file) = not_loaded.file {
         finding.note(file, "its contents");

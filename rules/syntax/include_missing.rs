@@ -8,6 +8,17 @@ use crate::site::trouble::Trouble;
 
 pub const RULE: Rule = Rule { id: "syntax/include-missing", doc: include_str!("include_missing.md"), check };
 
+/// Files that packages of nginx bring and that people seldom keep among their own.
+const BROUGHT: &[&str] = &[
+    "/mime.types",
+    "/fastcgi_params",
+    "/fastcgi.conf",
+    "/uwsgi_params",
+    "/scgi_params",
+    "/proxy_params",
+    "/snippets/fastcgi-php.conf",
+];
+
 fn check(site: &Site, findings: &mut Findings) {
     for trouble in &site.troubles {
         let Trouble::IncludeMissing { place, path, machine } = trouble else { continue };
@@ -15,6 +26,9 @@ fn check(site: &Site, findings: &mut Findings) {
             continue;
         }
         let machine = machine.map(|id| site.machine(id));
+        if machine.is_some_and(|machine| machine.may_have_links) && BROUGHT.iter().any(|name| path.ends_with(name)) {
+            continue;
+        }
         // Of a server a repository seldom holds everything; what is in an image is known or not.
         let level =
             if machine.is_some_and(|machine| machine.kind == Kind::Container) { Level::Error } else { Level::Warning };

@@ -19,14 +19,21 @@ fn check(site: &Site, findings: &mut Findings) {
         name_of_group(site, end, hop, findings);
         let Some((host, _)) = host_and_port(site, end) else { continue };
         match &host.value {
-            // One without a dot is a neighbour's.
-            Host::Name(name) if matches!(end.reach, Reach::Leaves) && name.contains('.') => {
+            Host::Name(name) if matches!(end.reach, Reach::Leaves) && is_public(name) => {
                 server_name(site, end, hop, name, findings)
             }
             Host::Address(address) if !address.is_loopback() => bare_address(site, end, hop, findings),
             _ => {}
         }
     }
+}
+
+/// One without a dot is a neighbour's, and these last labels are no public ones (RFC 6762, appendix G; RFC 8375; ICANN's
+/// `internal`): a machine of one's own seldom has several sites behind one address.
+fn is_public(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    let private = ["lan", "local", "internal", "intranet", "corp", "home", "private", "localdomain"];
+    !name.ends_with(".home.arpa") && name.rsplit_once('.').is_some_and(|(_, last)| !private.contains(&last))
 }
 
 /// A public name mostly stands for several sites on one address, which tell the certificate by the name in the handshake.

@@ -159,6 +159,11 @@ impl<'s> Container<'s> {
             };
         };
         let mut started = self.with_surroundings(|surroundings| process::start(start, surroundings));
+        for script in starting::earlier_scripts(self) {
+            let earlier = self.with_surroundings(|surroundings| process::left_by_script(&script, surroundings));
+            started.processes.extend(earlier.processes);
+            started.open = started.open.or(earlier.open);
+        }
         if started.processes.is_empty() {
             started.open.get_or_insert_with(|| "what its start leaves running is not visible".to_owned());
         }

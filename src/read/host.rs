@@ -8,6 +8,7 @@ mod fill;
 mod folders;
 mod inventory;
 mod modules;
+mod openrc;
 mod packaged;
 mod pm2;
 mod pools;
@@ -38,9 +39,13 @@ use crate::site::machine::{Attached, HostsEntry, HostsTarget, Kind, Machine, Mac
 use crate::source::{Entry, FileId, Sources, Span, Text};
 use crate::syntax::nginx::Tree;
 
-/// Main files, as the distributions, nginx.org and OpenResty lay them out.
-const MAIN_FILES: &[&str] =
-    &["etc/nginx/nginx.conf", "usr/local/openresty/nginx/conf/nginx.conf", "usr/local/nginx/conf/nginx.conf"];
+/// Main files, as FreeBSD, the distributions, OpenResty and nginx.org lay them out; what ends another one comes behind it.
+const MAIN_FILES: &[&str] = &[
+    "usr/local/etc/nginx/nginx.conf",
+    "etc/nginx/nginx.conf",
+    "usr/local/openresty/nginx/conf/nginx.conf",
+    "usr/local/nginx/conf/nginx.conf",
+];
 
 /// The folders of the snapshot that are the `/` of a server.
 pub fn roots(sources: &Sources, is_loaded: &dyn Fn(&str) -> bool) -> Vec<String> {
@@ -167,6 +172,7 @@ pub fn read(site: &mut Site, trees: &Trees<'_>, root: &str, host: MachineId) -> 
     site.machines[host.0].users = users::users(server.text("/etc/passwd").as_ref(), server.text("/etc/group").as_ref());
     site.machines[host.0].longest_queue = sysctl::longest_queue(&server);
     let mut inventory = inventory::read(&server);
+    openrc::add(&server, &mut inventory);
     packaged::add(&server, &mut inventory);
     pm2::add(&server, &mut inventory);
     boot::judge(&server, &mut inventory);

@@ -111,6 +111,11 @@ pub fn start(command: &Start, surroundings: &Surroundings) -> Started {
     follow::follow(command, surroundings)
 }
 
+/// The processes that a shell script leaves running when it ends.
+pub fn left_by_script(script: &Text, surroundings: &Surroundings) -> Started {
+    follow::left_by_script(script, surroundings)
+}
+
 /// The apps of a pm2 ecosystem file, by its absolute path; which of its environments is asked for is not known.
 pub fn ecosystem(path: &str, surroundings: &Surroundings) -> Started {
     follow::ecosystem(path, surroundings)

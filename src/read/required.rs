@@ -1,5 +1,5 @@
 //! Variables without which an application of Python does not start: its settings index the environment, nobody gives
-//! them a value, and a sample of the project's own shows that they are meant to be given.
+//! them a value, and a file of variables, or a sample of one, shows how they are meant to be given.
 
 use crate::read::compose::model::{HostPath, Kept};
 use crate::read::container::Container;
@@ -39,9 +39,14 @@ pub fn read(site: &mut Site, service: &Kept, container: &Container<'_>) {
                 if found.iter().any(|known| known.name == name) || !is_unset(container, process, &text, &name) {
                     continue;
                 }
-                let Some(sample) = sample(container.files.snapshot.sources, &name) else { continue };
-                let mut given = not_given(service, container.files.snapshot.sources);
-                given.push((sample, format!("this sample names `{name}`")));
+                let sources = container.files.snapshot.sources;
+                let sample = sample(sources, &name);
+                // Without a sample, a file of variables for this very service shows which ones it is meant to be given.
+                if sample.is_none() && !service.env_files.iter().any(|file| file.found.is_some()) {
+                    continue;
+                }
+                let mut given = not_given(service, sources);
+                given.extend(sample.map(|place| (place, format!("this sample names `{name}`"))));
                 let effect = EmptyEffect::Required { program: process.name.clone() };
                 found.push(EmptyVariable { name, place, effect, given, certain: false });
             }

@@ -276,6 +276,9 @@ fn module(container: &Container<'_>, process: &Process) -> Option<(Span, StartWh
             other.extend(rest);
             let path = format!("{}.py", join(directory, &other.join("/")));
             offer(container, &mut candidates, other.join("."), &path);
+            // The package around the module was left out: `main` for `shop.main`.
+            let inside = join(directory, &format!("{name}/{}", parts.join("/")));
+            offer(container, &mut candidates, format!("{name}.{written}"), &format!("{inside}.py"));
         }
     }
     candidates.truncate(CANDIDATES);

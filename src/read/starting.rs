@@ -18,14 +18,27 @@ const DEPTH: usize = 6;
 
 /// The changes, as an image that holds nothing else; `None` when there are none.
 pub fn changes(container: &Container<'_>) -> Option<Image> {
-    let mut changes: Vec<Change> = rendered(container).into_iter().map(|it| it.change).collect();
-    if let Some(script) = script(container) {
-        changes.extend(written(container, script).into_iter().map(|it| it.change));
-    }
+    let changes: Vec<Change> = templates(container).into_iter().map(|it| it.change).collect();
     if changes.is_empty() {
         return None;
     }
     Some(Image { changes, ..Image::untouched(Base::Scratch, container.image_place, Default::default()) })
+}
+
+/// The scripts that the image's entrypoint runs before its command, in the order of their names.
+pub fn earlier_scripts(container: &Container<'_>) -> Vec<Text> {
+    let Some(folder) = container.files.known.iter().rev().find_map(|tree| tree.scripts.as_ref()) else {
+        return Vec::new();
+    };
+    if !runs_entrypoint(container) {
+        return Vec::new();
+    }
+    let names = container.files.list(folder).names.into_iter().filter(|name| name.ends_with(".sh"));
+    let text = |name: String| match container.files.find(&join(folder, &name)) {
+        Found::File(text) => Some(text),
+        _ => None,
+    };
+    names.filter_map(text).collect()
 }
 
 /// A file that is made from a template.
@@ -37,6 +50,9 @@ pub struct Rendered {
 /// Every file that the start makes from a template, with the expressions that were left over.
 pub fn templates(container: &Container<'_>) -> Vec<Rendered> {
     let mut all = rendered(container);
+    for text in earlier_scripts(container) {
+        all.extend(written(container, &shell(&text)));
+    }
     if let Some(script) = script(container) {
         all.extend(written(container, script));
     }

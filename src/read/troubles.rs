@@ -21,7 +21,7 @@ use crate::read::surroundings::Found;
 use crate::read::trees::Trees;
 use crate::site::Site;
 use crate::site::machine::MachineId;
-use crate::site::proxy::{Hop, Listen, Target, To, VirtualServer};
+use crate::site::proxy::{Listen, Target, To, VirtualServer};
 use crate::site::trouble::{EmptyEffect, EmptyVariable, MountSourceMissing, NotLoaded, NotLoadedWhy, Trouble};
 use crate::source::{Entry, Sources, Span};
 use crate::syntax::nginx::{DirectiveRef, Tree};
@@ -167,6 +167,7 @@ pub fn not_loaded(
                 }));
             }
         }
+        not_enabled(site, trees, id, files, nginx);
         if let Some((origin, block, path)) = part_as_main(nginx, files) {
             site.troubles.push(Trouble::NotLoaded(NotLoaded {
                 machine: id,
@@ -198,6 +199,37 @@ pub fn not_loaded(
     })
 }
 
+/// Files among the available sites of a server that define a group that a hop asks for, and that no link makes used ones.
+fn not_enabled(site: &mut Site, trees: &Trees<'_>, id: MachineId, files: &MachineFiles<'_>, nginx: &NginxRead) {
+    for include in nginx.includes.iter().filter(|_| files.root.is_some()) {
+        let Some((enabled, pattern)) = include.path.rsplit_once('/') else { continue };
+        let Some(available) = enabled.strip_suffix("-enabled").map(|sites| format!("{sites}-available")) else {
+            continue;
+        };
+        // Without any link the tree does not show which sites are used.
+        if !glob::is_pattern(pattern) || files.list(enabled).names.is_empty() {
+            continue;
+        }
+        for name in files.list(&available).names {
+            let path = join(&available, &name);
+            let Found::File(text) = files.find(&path) else { continue };
+            if is_put_aside(&name) || text.file().is_none_or(|file| trees.is_used(file)) {
+                continue;
+            }
+            let tree = trees.peek(&text);
+            let Some((group, asks)) = asked_group(site, id, &tree) else { continue };
+            site.troubles.push(Trouble::NotLoaded(NotLoaded {
+                machine: id,
+                place: group,
+                file: None,
+                path,
+                why: NotLoadedWhy::NotEnabled { asks },
+                nothing_else: false,
+            }));
+        }
+    }
+}
+
 /// A block at the outermost level of the main file that nginx only takes inside `http`, and what brings that file.
 fn part_as_main<'n>(
     nginx: &'n NginxRead,
@@ -213,19 +245,28 @@ fn part_as_main<'n>(
 
 /// The config would define a group that a hop of the machine's proxies goes to, as if it were a host.
 fn defines_what_is_asked(site: &Site, id: MachineId, tree: &Tree) -> bool {
-    let groups: Vec<String> = tree
-        .root()
-        .filter(|item| item.is_block() && item.name() == "upstream")
-        .filter_map(|item| Some(item.argument(0)?.value().to_ascii_lowercase()))
-        .collect();
-    let asks = |hop: &Hop| match &hop.to {
-        To::Target(Target::Tcp { host, port }) => {
-            port.written.is_none() && groups.contains(&host.value.to_string().to_ascii_lowercase())
-        }
-        To::NoGroup(name) => groups.contains(&name.value.to_ascii_lowercase()),
-        _ => false,
+    asked_group(site, id, tree).is_some()
+}
+
+/// The head of such a group, and the word that asks for it.
+fn asked_group(site: &Site, id: MachineId, tree: &Tree) -> Option<(Span, Span)> {
+    let is_group = |item: &DirectiveRef<'_>| item.is_block() && item.name() == "upstream";
+    let named = |item: DirectiveRef<'_>| {
+        let name = item.argument(0)?;
+        Some((name.value().to_ascii_lowercase(), item.name_span().to(name.span())))
     };
-    !groups.is_empty() && site.hops.iter().any(|hop| site.proxy(hop.proxy).machine == Some(id) && asks(hop))
+    let groups: Vec<(String, Span)> = tree.root().filter(is_group).filter_map(named).collect();
+    let hops = site.hops.iter().filter(|hop| !groups.is_empty() && site.proxy(hop.proxy).machine == Some(id));
+    hops.filter_map(|hop| {
+        let asked = match &hop.to {
+            To::Target(Target::Tcp { host, port }) if port.written.is_none() => host.value.to_string(),
+            To::NoGroup(name) => name.value.clone(),
+            _ => return None,
+        };
+        let (_, group) = groups.iter().find(|(name, _)| asked.eq_ignore_ascii_case(name))?;
+        Some((*group, hop.place))
+    })
+    .next()
 }
 
 /// Sites that are mounted or copied below nginx's folder while nothing is loaded but what comes with the image.

@@ -339,6 +339,8 @@ pub struct Buffers {
     pub refused: Option<Spanned<String>>,
     /// Settings beside the target that count for another kind of target only, with the setting that counts here.
     pub misplaced: Vec<(Spanned<String>, Setting)>,
+    /// What the target is told names an application whose headers are known to be large: why they are.
+    pub large_headers: Option<Spanned<&'static str>>,
 }
 
 /// How the proxy behaves as a TLS client.

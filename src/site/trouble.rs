@@ -113,8 +113,8 @@ pub enum NotLoadedWhy {
     DefaultSite { place: Span },
     /// It is a folder, and an include takes it for a file.
     IsFolder,
-    /// It is in the folder of available sites and no link makes it a used one.
-    NotEnabled,
+    /// It is in the folder of available sites, no link makes it a used one, and a hop asks for a group that it defines.
+    NotEnabled { asks: Span },
 }
 
 #[derive(Clone, Debug)]

@@ -358,6 +358,15 @@ fn waits(program: &Program, collected: &mut Collected) {
         let value = program.evaluate(&program.parse(at + 2), at);
         collected.wait(name, &value, 1);
     }
+    // `http.createServer({ keepAliveTimeout: 65000 }, handler)`, `fastify({ keepAliveTimeout: 65000 })`
+    for (at, expression) in program.calls(&["createServer", "fastify", "Fastify", "FastifyAdapter"]) {
+        let Shape::Call(call) = &expression.shape else { continue };
+        let Some(options) = call.positional(0).filter(|_| program.reached(at) != Some(false)) else { continue };
+        let Value::Object(entries, ..) = program.evaluate(options, at) else { continue };
+        for (name, value) in entries.iter().filter(|(name, _)| names[..3].contains(&name.as_str())) {
+            collected.wait(name, value, 1);
+        }
+    }
     for (at, expression) in program.calls(&["setTimeout"]) {
         let Shape::Call(call) = &expression.shape else { continue };
         // With a function of its own the program decides what happens to the connection.

@@ -23,6 +23,8 @@ pub struct Tree {
     pub closed: Vec<String>,
     /// Folders below a closed one that may hold anything all the same.
     pub unknown: Vec<String>,
+    /// A folder of scripts (`*.sh`) that the entrypoint runs before the command.
+    pub scripts: Option<String>,
     /// Templates that become files when the container starts.
     pub templates: Option<Templates>,
     /// Every path that is named, made when the first one is looked for.
@@ -155,6 +157,7 @@ impl Tree {
             folders: self.folders.iter().map(put_in).collect(),
             closed: self.closed.iter().map(put_in).collect(),
             unknown: self.unknown.iter().map(put_in).collect(),
+            scripts: self.scripts.clone(),
             templates: self.templates.clone(),
             index: OnceLock::new(),
         }

@@ -77,8 +77,8 @@ pub fn run(server: &Server<'_>, running: &mut Running, words: &[&str], directory
     running.makes_folders |= server.any_opened_since(before, folders::may_make);
 }
 
-/// Main files of php-fpm with the names of what starts them: Debian has one for each version, Alpine as well, RHEL has one,
-/// and one for each collection of Remi's; panels have folders of their own, which only a unit names.
+/// Main files of php-fpm with the names of what starts them: Debian has one for each version, Alpine as well, RHEL and
+/// FreeBSD has one as well, and Remi one for each of his collections; panels have folders of their own, which only a unit names.
 pub fn php_fpm_mains(server: &Server<'_>) -> Vec<(String, String)> {
     let mut mains = Vec::new();
     let versions = server.list("/etc/php").names;
@@ -92,7 +92,8 @@ pub fn php_fpm_mains(server: &Server<'_>) -> Vec<(String, String)> {
             format!("{}-fpm", name.replace("php", "php-fpm").trim_end_matches("-fpm")),
         )
     }));
-    mains.push(("/etc/php-fpm.conf".to_owned(), "php-fpm".to_owned()));
+    let plain = ["/etc/php-fpm.conf", "/usr/local/etc/php-fpm.conf"];
+    mains.extend(plain.map(|main| (main.to_owned(), "php-fpm".to_owned())));
     let collections = server.list("/etc/opt/remi").names.into_iter().filter(|name| name.starts_with("php"));
     mains.extend(collections.map(|name| (format!("/etc/opt/remi/{name}/php-fpm.conf"), format!("{name}-php-fpm"))));
     mains.retain(|(main, _)| server.text(main).is_some());
@@ -325,6 +326,7 @@ fn scripts(server: &Server<'_>, inventory: &mut Inventory) {
 fn not_followed(server: &Server<'_>, inventory: &mut Inventory, name: &str) {
     let unit = format!("{name}.service");
     let is_read = inventory.names.contains(&unit)
+        || inventory.running.iter().any(|running| running.service.name == name)
         || is_php_fpm(name)
         || matches!(name, "nginx" | "supervisor" | "uwsgi")
         || web_server(server, name).is_some();

@@ -18,7 +18,7 @@ const FOLDERS: [&str; 5] = ["home", "srv", "opt", "var/www", "root"];
 /// Deeper than this there are copies and examples.
 const DEEPEST: usize = 8;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 13] = [
     "ecosystem.config.js",
     "ecosystem.config.cjs",
     "ecosystem.config.json",
@@ -26,6 +26,12 @@ const NAMES: [&str; 7] = [
     "ecosystem.yml",
     "ecosystem.yaml",
     "pm2.config.js",
+    "pm2.config.cjs",
+    "pm2.json",
+    "pm2.yml",
+    "pm2.yaml",
+    "process.json",
+    "processes.json",
 ];
 
 /// Adds the apps of each ecosystem file that no unit has started.

@@ -146,6 +146,13 @@ fn brought(files: &MachineFiles<'_>) -> BTreeMap<String, Text> {
     add("supervisor-alpine", "", "/etc/supervisord.conf", "/etc/supervisor.d");
     add("supervisor-redhat", "", "/etc/supervisord.conf", "/etc/supervisord.d");
     add("php-fpm-redhat", "", "/etc/php-fpm.conf", "/etc/php-fpm.d");
+    add("php-fpm-freebsd", "", "/usr/local/etc/php-fpm.conf", "/usr/local/etc/php-fpm.d");
+    for name in files.list("/etc").names {
+        // Alpine, and without a version Arch.
+        if let Some(version) = name.strip_prefix("php") {
+            add("php-fpm-alpine", version, &format!("/etc/{name}/php-fpm.conf"), &format!("/etc/{name}/php-fpm.d"));
+        }
+    }
     for version in files.list("/etc/php").names {
         let main = format!("/etc/php/{version}/fpm/php-fpm.conf");
         add("php-fpm-debian", &version, &main, &format!("/etc/php/{version}/fpm/pool.d"));

@@ -1,5 +1,7 @@
 //! What nginx takes answers into, and whether it lets a connection serve more than one request.
 
+use crate::read::catalogue;
+use crate::read::catalogue::program::Mover;
 use crate::read::nginx::duration::seconds;
 use crate::read::nginx::load::Item;
 use crate::read::nginx::scope::Scope;
@@ -76,7 +78,25 @@ pub fn buffers(scope: &Scope<'_, '_>, prefix: &'static str, stream: bool) -> Buf
     let refused = if known { refused(prefix, header, body, busy) } else { None };
     let header_setting = Setting { family: prefix, rest: "buffer_size" };
     let misplaced = if header.is_none() && readable { misplaced(scope, prefix) } else { Vec::new() };
-    Buffers { header_setting, header, body, refused, misplaced }
+    let large_headers = if prefix == "fastcgi_" { large_headers(scope) } else { None };
+    Buffers { header_setting, header, body, refused, misplaced, large_headers }
+}
+
+/// PHP finds the parameters of a request where its variables are, so what the catalogue says of these holds for them. The
+/// configs that applications bring use the same names for variables of their own.
+fn large_headers(scope: &Scope<'_, '_>) -> Option<Spanned<&'static str>> {
+    let known = &catalogue::program(&["php-fpm"])?.value.large_headers;
+    let parameters = scope.find_all("fastcgi_param");
+    let variables = scope.chain().flat_map(|block| block.simple()).filter(|item| item.name == "set").map(|item| **item);
+    parameters.chain(variables).find_map(|item| {
+        let word = item.argument(0)?;
+        let name = word.value();
+        let name = name.trim_start_matches('$');
+        let names =
+            |mover: &Mover| mover.variable.as_deref().is_some_and(|names| names.split(' ').any(|it| it == name));
+        let application = known.iter().find(|it| it.when.iter().any(names))?;
+        Some(Spanned::new(application.why.as_str(), word.span()))
+    })
 }
 
 /// Buffers of another family, beside the pass or in a block around it up to its `server`, where nothing else has a use for

@@ -32,6 +32,13 @@ pub fn follow(command: &Start, surroundings: &Surroundings) -> Started {
     follower.started
 }
 
+/// What a script leaves running when it ends.
+pub fn left_by_script(script: &Text, surroundings: &Surroundings) -> Started {
+    let mut follower = Follower { surroundings, started: Started::default(), depth: 0, running: Vec::new() };
+    follower.script(&shell(script), &mut State::fresh(surroundings), Vec::new(), Role::Before);
+    follower.started
+}
+
 /// The apps of a pm2 ecosystem file.
 pub fn ecosystem(path: &str, surroundings: &Surroundings) -> Started {
     let mut follower = Follower { surroundings, started: Started::default(), depth: 0, running: Vec::new() };
@@ -145,7 +152,7 @@ impl Follower<'_, '_> {
                 inner.variables.insert(name.value.clone(), self.value(value, state));
             }
             let role = match role {
-                Role::Last if command.background => Role::Beside,
+                Role::Last | Role::Before if command.background => Role::Beside,
                 Role::Last if replaces_shell || index >= last => Role::Last,
                 Role::Last => Role::Before,
                 other => other,
