@@ -99,7 +99,7 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
             .help("link the files in it, not the folder"),
         NotLoadedWhy::NotEnabled { asks } => finding
             .label("no link makes this a used one")
-            .note(*asks, format!("this takes the name for a host, and `{machine}` does not start without one"))
+            .note(*asks, "without it this is the name of a host, and the proxy does not start when there is none")
             .help("link the file from the folder of the enabled sites"),
     };
     if let Some(file) = not_loaded.file {

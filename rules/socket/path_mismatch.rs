@@ -90,7 +90,12 @@ fn add_other(
     finding
         .label(format!("{} here", words::refusal(site, hop)))
         .note(listener.place, words::listens(site, id))
-        .help(format!("connect to `{instead}`"));
+        .help(match bound.strip_suffix(path.value.as_str()) {
+            Some(folder) if is_own && !folder.is_empty() => format!(
+                "let it listen on `{path}`: a path without `/` in front starts in the working directory, here `{folder}`"
+            ),
+            _ => format!("connect to `{instead}`"),
+        });
     if path.span.range().len() == path.value.len() {
         finding.fix(format!("connect to `{instead}`"), false, path.span, instead);
     }

@@ -39,6 +39,8 @@ fn add_socket(
 ) {
     let Some(Target::Unix { path }) = site.target(end) else { return };
     let Barrier { user, owner, group, mode, .. } = barrier;
+    // `unix:///run/shop.sock`
+    let path = format!("/{}", path.value.trim_start_matches('/'));
     let listener = site.listener(id);
     let access = listener.access.as_ref();
     let place = access.and_then(|access| access.place).unwrap_or(listener.place);
@@ -78,6 +80,9 @@ fn advice(listener: &Listener, barrier: &Barrier, ignored: bool) -> String {
         return format!("set `Group={user}` in the unit, or let everybody connect (mode 0666)");
     }
     let for_group = barrier.mode & 0o020 != 0;
+    if !for_group && barrier.group == *user {
+        return "let the group write: mode 0660, or a umask of 007".to_owned();
+    }
     if for_group && barrier.group == "root" {
         return format!("give the socket to a group of `{user}`, or let everybody connect (mode 0666)");
     }

@@ -1,6 +1,7 @@
 //! A backend listens on its own loopback address, where no other machine reaches it.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use super::words::{host_and_port, is_literal, level, note_each, port_of, product};
 use crate::finding::Findings;
@@ -8,7 +9,7 @@ use crate::rules::Rule;
 use crate::rules::words::{address, name};
 use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Evidence, Listener};
-use crate::site::proxy::Hop;
+use crate::site::proxy::{Hop, Host};
 use crate::site::reach::{Certainty, End, ListenerId, Reach};
 
 pub const RULE: Rule = Rule { id: "target/loopback-bind", doc: include_str!("loopback_bind.md"), check };
@@ -65,7 +66,8 @@ fn by_name(site: &Site, end: &End, hop: &Hop, id: ListenerId, findings: &mut Fin
     let listener = site.listener(id);
     let Endpoint::Tcp { bind: Bind::Localhost, port } = listener.endpoint else { return };
     let Some((host, _)) = host_and_port(site, end) else { return };
-    let message = format!("`localhost` may become the other of its two addresses, and `{host}:{port}` is asked for");
+    let other = if host.value == Host::Address(Ipv4Addr::LOCALHOST.into()) { "::1" } else { "127.0.0.1" };
+    let message = format!("`localhost` may mean `{other}` here, and {} asks `{host}:{port}`", product(site, hop));
     let finding = findings.warning(listener.bind_place, message).label(listener.why.clone());
     finding.note(end.place, format!("{} connects here", product(site, hop))).help(format!("listen on `{host}`"));
     if written_bind(listener).is_some() {

@@ -1,11 +1,11 @@
 //! A name is looked up with each request, and no name server is asked that knows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::{Asked, host_and_port, is_literal, note_each, product};
 use crate::finding::Findings;
 use crate::rules::Rule;
-use crate::rules::words::name;
+use crate::rules::words::{list, name};
 use crate::site::Site;
 use crate::site::machine::{Kind, MachineId};
 use crate::site::proxy::Hop;
@@ -18,29 +18,32 @@ pub const RULE: Rule = Rule { id: "target/no-resolver", doc: include_str!("no_re
 const DOCKER: &str = "127.0.0.11";
 
 fn check(site: &Site, findings: &mut Findings) {
-    let mut foreign: BTreeMap<(&Spanned<String>, MachineId), Vec<Asked>> = BTreeMap::new();
+    let mut foreign: BTreeMap<&Spanned<String>, Vec<(MachineId, Asked)>> = BTreeMap::new();
     for (end, hop) in site.ends() {
         match &end.reach {
             Reach::NoResolver => without(site, end, hop, findings),
             Reach::HostsNotRead { entry } => only_listed(site, end, hop, *entry, findings),
             Reach::ForeignResolver { resolver, machine } => {
-                foreign.entry((resolver, *machine)).or_default().push((end, hop));
+                foreign.entry(resolver).or_default().push((*machine, (end, hop)));
             }
             _ => {}
         }
     }
-    for ((resolver, machine), hops) in foreign {
-        let machine = site.machine(machine);
-        let message = format!("the name server `{resolver}` does not know the container {}", name(machine));
+    for (resolver, hops) in foreign {
+        let machines: BTreeSet<MachineId> = hops.iter().map(|(machine, _)| *machine).collect();
+        let names = list(machines.iter().map(|machine| site.machine(*machine).name.as_str()));
+        let plural = if machines.len() > 1 { "s" } else { "" };
+        let message = format!("the name server `{resolver}` does not know the container{plural} {names}");
         let finding = findings.error(resolver.span, message).label("a public name server knows no containers");
         note_each(
             finding,
-            hops.iter().map(|(_, hop)| {
+            hops.iter().map(|(_, (_, hop))| {
                 let proxy = site.proxy(hop.proxy);
                 (hop.place, format!("{} answers {}", proxy.product, proxy.answers.refused))
             }),
         );
-        finding.note(machine.place, format!("{} is here", name(machine)));
+        let machines = machines.iter().map(|machine| site.machine(*machine));
+        note_each(finding, machines.map(|machine| (machine.place, format!("{} is here", name(machine)))));
         finding.help(format!("use `{DOCKER}`, Docker's own name server: it passes on what it does not know"));
         if is_literal(resolver.span, &resolver.value) {
             finding.fix(format!("use `{DOCKER}`"), true, resolver.span, DOCKER);

@@ -61,7 +61,8 @@ fn two_of_one_key(
     for own in attachments(home) {
         for other in attachments(target) {
             let (mine, theirs) = (&site.networks[own.network.0], &site.networks[other.network.0]);
-            if mine.key != theirs.key || mine.name == theirs.name || mine.key == "default" {
+            let is_alike = mine.key == theirs.key || mine.key == theirs.name || mine.name == theirs.key;
+            if !is_alike || mine.name == theirs.name || mine.key == "default" {
                 continue;
             }
             let message = format!("this network is `{}`, and {} is on `{}`", mine.name, name(target), theirs.name);
@@ -70,7 +71,10 @@ fn two_of_one_key(
             finding.note(theirs.place, format!("`{}` is another network", theirs.name));
             note_each(finding, asks);
             finding.help(match theirs.open {
-                true => format!("give it `name: {0}` and `external: true`, so that both are `{0}`", theirs.name),
+                true => format!(
+                    "give it `name: {0}`, so that both are `{0}`, and `external: true` if another project makes it",
+                    theirs.name
+                ),
                 false => format!(
                     "give both the same `name:`, and one of them `external: true`, so that both are `{}`",
                     theirs.name

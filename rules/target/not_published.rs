@@ -1,6 +1,7 @@
 //! A proxy on the host connects to a port of a container that does not lead out of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use super::words::{Asked, connects, host_and_port, is_literal, level, note_each};
 use crate::finding::Findings;
@@ -98,6 +99,17 @@ fn elsewhere(
     let Some((host, port)) = host_and_port(site, end) else { return };
     let machine = site.machine(machine);
     let published = &machine.published[number];
+    if let (Some(address), HostPort::Fixed(first, last)) = (&published.address, published.host)
+        && first <= port.number
+        && port.number <= last
+    {
+        let number = port.number;
+        let message = format!("port {number} of the host leads to {} at {} only", name(machine), address.value);
+        let finding = findings.add(level(certainty), address.span, message).label("not at the loopback address");
+        finding.note(end.place, connects(site, hop));
+        finding.help(format!("publish it at `127.0.0.1`, or use `{}`", SocketAddr::new(address.value, number)));
+        return;
+    }
     let outside = first.saturating_add(port.number.saturating_sub(published.container.0));
     let is_inside = published.container.0 <= port.number && port.number <= published.container.1;
     let outside = if is_inside { outside } else { first };

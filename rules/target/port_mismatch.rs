@@ -110,7 +110,8 @@ fn at_hop(site: &Site, asked: &Asked, findings: &mut Findings) {
     let place = port.written.unwrap_or(host.span);
     let finding = findings.add(level(refused.certainty), place, message).label(connects(site, hop));
 
-    note_each(finding, refused.listeners.iter().map(|id| (site.listener(*id).place, listens(site, *id))));
+    let others = refused.listeners.iter().filter(|id| !owns(site, hop, site.listener(**id)));
+    note_each(finding, others.map(|id| (site.listener(*id).place, listens(site, *id))));
     let mut right = only_listener(site, asked).and_then(|id| port_of(site.listener(id)));
     let mut reason =
         if port.written.is_none() { format!("no port is written, so {} is meant", port.number) } else { String::new() };
@@ -127,7 +128,12 @@ fn at_hop(site: &Site, asked: &Asked, findings: &mut Findings) {
         right = right.or(only_declared(&machine.declared));
     }
     let Some(right) = right else { return };
-    advise(finding, host.value.to_string(), right, &reason);
+    // `VIRTUAL_PORT` holds nothing but the port.
+    let is_alone = port.written.is_some_and(|written| written == end.place && written == host.span);
+    match is_alone {
+        true => drop(finding.help(format!("write `{right}`"))),
+        false => advise(finding, host.value.to_string(), right, &reason),
+    }
     match port.written {
         Some(written) if is_literal(written, &refused.port.to_string()) => {
             let safe = refused.certainty == Certainty::Proven;

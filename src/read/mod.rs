@@ -244,7 +244,9 @@ fn container_troubles(
     if troubles::not_loaded(site, trees, id, &container.files, read, nothing_listens) {
         machine.listening.open.get_or_insert_with(|| troubles::NOT_LOADED.to_owned());
     }
-    troubles::outside_of_includes(site, trees, id, container, read);
+    if troubles::outside_of_includes(site, trees, id, container, read, nothing_listens) {
+        machine.listening.open.get_or_insert_with(|| troubles::NOT_LOADED.to_owned());
+    }
     troubles::default_sites(site, trees, id, container, read);
     if troubles::mounts(site, trees.sources(), service, id, &container.files, names) {
         machine.listening.open.get_or_insert_with(|| "a config that is mounted is not there".to_owned());

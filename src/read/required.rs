@@ -1,5 +1,8 @@
-//! Variables without which an application of Python does not start: its settings index the environment, nobody gives
-//! them a value, and a file of variables, or a sample of one, shows how they are meant to be given.
+//! Variables without which a container does not start and that nobody sets: its start script asks for them, or the
+//! settings of an application of Python index the environment, and a file of variables, or a sample of one, shows how
+//! they are meant to be given.
+
+use std::collections::BTreeSet;
 
 use crate::read::compose::model::{HostPath, Kept};
 use crate::read::container::Container;
@@ -12,6 +15,7 @@ use crate::read::surroundings::Found;
 use crate::site::Site;
 use crate::site::trouble::{EmptyEffect, EmptyVariable, Trouble};
 use crate::source::{Entry, Lookup, Sources, Span, Text};
+use crate::syntax::command_line::{Part, Word};
 
 /// Servers that import the module they are given.
 const SERVERS: &[&str] = &["gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "uwsgi"];
@@ -52,7 +56,36 @@ pub fn read(site: &mut Site, service: &Kept, container: &Container<'_>) {
             }
         }
     }
+    for (name, place) in demanded(container) {
+        let effect = EmptyEffect::Required { program: service.name.to_string() };
+        let given = not_given(service, container.files.snapshot.sources);
+        found.push(EmptyVariable { name, place, effect, given, certain: false });
+    }
     site.troubles.extend(found.into_iter().map(Trouble::EmptyVariable));
+}
+
+/// The variables without which the start script ends by itself, `: "${KEY:?it must be set}"`, and that are not set.
+fn demanded(container: &Container<'_>) -> Vec<(String, Span)> {
+    let mut found: Vec<(String, Span)> = Vec::new();
+    let mut assigned: BTreeSet<String> = BTreeSet::new();
+    for command in starting::script(container).iter().flat_map(|script| &script.commands) {
+        let first = command.words.first().and_then(Word::literal);
+        if first.is_some_and(|word| matches!(word.as_str(), "." | "source" | "eval" | "read")) {
+            break;
+        }
+        let values = command.assignments.iter().map(|(_, word)| word);
+        for part in command.words.iter().chain(values).flat_map(|word| &word.parts) {
+            let Part::Variable { name, operator: Some((operator, _)), span, .. } = part else { continue };
+            let is_own = assigned.contains(name) || found.iter().any(|(known, _)| known == name);
+            let is_demand = matches!(operator.as_str(), ":?" | "?") && !command.conditional;
+            if is_demand && !is_own && matches!(container.variable(name), Lookup::Unset) {
+                found.push((name.clone(), *span));
+            }
+        }
+        assigned.extend(command.assignments.iter().map(|(name, _)| name.value.clone()));
+        assigned.extend(command.words.iter().filter_map(|word| Some(word.assignment()?.0.value)));
+    }
+    found
 }
 
 /// The module that the server imports, and the settings of Django that it names.

@@ -269,23 +269,25 @@ fn asked_group(site: &Site, id: MachineId, tree: &Tree) -> Option<(Span, Span)> 
     .next()
 }
 
-/// Sites that are mounted or copied below nginx's folder while nothing is loaded but what comes with the image.
+/// Sites that are mounted or copied below nginx's folder while nothing is loaded but what comes with the image. Whether one
+/// of them is all that its proxy would have.
 pub fn outside_of_includes(
     site: &mut Site,
     trees: &Trees<'_>,
     id: MachineId,
     container: &Container<'_>,
     read: &[NginxRead],
-) {
+    nothing_listens: bool,
+) -> bool {
     let files = &container.files;
-    let [nginx] = read else { return };
+    let [nginx] = read else { return false };
     // What a main file that is not visible includes is not visible.
     if nginx.main.is_none() {
-        return;
+        return false;
     }
     let only_image = nginx.trees.iter().all(|tree| tree.root().all(|item| item.span() == container.image_place));
     if !only_image || nginx.trees.is_empty() {
-        return;
+        return false;
     }
     let mounted = files.mounts.iter().map(|it| it.mount.target.clone());
     let copied = files.image.iter().flat_map(|image| &image.changes).filter_map(|change| match change {
@@ -317,11 +319,12 @@ pub fn outside_of_includes(
                     file: Some(text.span(0..text.as_str().find('\n').unwrap_or(text.as_str().len()))),
                     path,
                     why: NotLoadedWhy::NoInclude,
-                    nothing_else: false,
+                    nothing_else: nothing_listens,
                 }));
             }
         }
     }
+    nothing_listens && !seen.is_empty()
 }
 
 /// Servers without a name of their own behind the one that comes with the image: nginx takes the first server of an

@@ -757,6 +757,15 @@ impl<'s> Index<'s> {
                 answers.push(Reach::HostLoopbackOnly { place: address.span, certainty: Certainty::Proven });
                 continue;
             }
+            let is_elsewhere = |address: &IpAddr| !address.is_loopback() && !address.is_unspecified();
+            if matches!(arrival, Arrival::Loopback(_))
+                && published.address.as_ref().is_some_and(|it| is_elsewhere(&it.value))
+            {
+                let open = self.stack_is_open(host).is_some();
+                let certainty = if open { Certainty::Likely } else { Certainty::Proven };
+                answers.push(Reach::NotPublished { machine: *machine, published: Some(*number), certainty });
+                continue;
+            }
             let HostPort::Fixed(first, _) = published.host else { continue };
             let inside = published.container.0.saturating_add(port - first);
             answers.push(self.reach_container(hop, *machine, inside));

@@ -26,6 +26,8 @@ pub struct Pool {
 pub struct Setting {
     /// `$pool` is put in.
     pub value: Text,
+    /// The file that has it; empty: the main file.
+    pub file: String,
     /// Earlier values of the same pool, in the order in which they were read.
     pub overruled: Vec<Text>,
 }
@@ -46,9 +48,22 @@ impl Pool {
         self.settings.get(key).map(|setting| &setting.value)
     }
 
-    /// The `listen` values that a later file replaced.
-    pub fn overruled(&self) -> &[Text] {
-        self.settings.get("listen").map_or(&[], |setting| &setting.overruled)
+    /// Why it listens there. A file of the image may come behind one's own and win.
+    fn why(&self) -> String {
+        let plain = || format!("`listen` of pool `{}`", self.name);
+        let Some(listen) = self.settings.get("listen") else { return plain() };
+        let earlier = listen.overruled.iter().rev().find(|earlier| earlier.as_str() != listen.value.as_str());
+        let file = listen.file.rsplit('/').next().unwrap_or_default();
+        match earlier.filter(|_| !file.is_empty()) {
+            Some(earlier) => {
+                format!(
+                    "`{file}` is read last and sets `listen` of pool `{}`, which was `{}`",
+                    self.name,
+                    earlier.as_str()
+                )
+            }
+            None => plain(),
+        }
     }
 
     /// Where the pool listens. `None`: not plain.
@@ -100,7 +115,7 @@ impl Pool {
 /// Reads the main file and what it includes. `main_path` is absolute; `prefix` is the folder for relative paths, such as
 /// `/usr/local` in the official image.
 pub fn pools(main: &Text, prefix: &str, read: &dyn Fn(&str) -> Found, list: &dyn Fn(&str) -> Listing) -> Pools {
-    let mut reader = Reader { read, list, prefix, found: Pools::default(), files_left: FILES };
+    let mut reader = Reader { read, list, prefix, path: String::new(), found: Pools::default(), files_left: FILES };
     reader.file(main, 0);
     let mut pools = reader.found;
     for pool in &mut pools.pools {
@@ -135,7 +150,7 @@ pub fn listening(pools: &Pools) -> Listening {
             evidence: Evidence::Binding,
             place,
             bind_place: pool.get("listen").map_or(place, Text::whole),
-            why: format!("`listen` of pool `{}`", pool.name),
+            why: pool.why(),
             access: access.map(Box::new),
         });
     }
@@ -152,6 +167,8 @@ struct Reader<'r> {
     read: &'r dyn Fn(&str) -> Found,
     list: &'r dyn Fn(&str) -> Listing,
     prefix: &'r str,
+    /// The path of the included file that is being read.
+    path: String,
     found: Pools,
     files_left: u32,
 }
@@ -175,7 +192,7 @@ impl Reader<'_> {
                     if key.value == "include" {
                         self.include(&value, depth);
                     } else {
-                        set(&mut self.found.global, key.value, value);
+                        set(&mut self.found.global, key.value, value, &self.path);
                     }
                 }
                 continue;
@@ -185,7 +202,9 @@ impl Reader<'_> {
                     self.include(&value, depth);
                     continue;
                 }
-                set(&mut self.pool(&name).settings, key.value, value);
+                let path = std::mem::take(&mut self.path);
+                set(&mut self.pool(&name).settings, key.value, value, &path);
+                self.path = path;
             }
             self.pool(&name);
         }
@@ -206,7 +225,11 @@ impl Reader<'_> {
         let path = absolute(self.prefix, pattern.as_str());
         for file in expand(&path, self.list, &mut self.found.open) {
             match (self.read)(&file) {
-                Found::File(text) => self.file(&text, depth + 1),
+                Found::File(text) => {
+                    let around = std::mem::replace(&mut self.path, file.clone());
+                    self.file(&text, depth + 1);
+                    self.path = around;
+                }
                 Found::Opaque | Found::Unknown => {
                     self.found.open.get_or_insert(format!("{file} is not read"));
                 }
@@ -216,14 +239,15 @@ impl Reader<'_> {
     }
 }
 
-fn set(settings: &mut BTreeMap<String, Setting>, key: String, value: Text) {
+fn set(settings: &mut BTreeMap<String, Setting>, key: String, value: Text, file: &str) {
     match settings.get_mut(&key) {
         Some(setting) => {
             let old = std::mem::replace(&mut setting.value, value);
             setting.overruled.push(old);
+            file.clone_into(&mut setting.file);
         }
         None => {
-            settings.insert(key, Setting { value, overruled: Vec::new() });
+            settings.insert(key, Setting { value, file: file.to_owned(), overruled: Vec::new() });
         }
     }
 }

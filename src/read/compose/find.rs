@@ -112,7 +112,8 @@ fn group_folder(
     groups: &mut Vec<Group>,
 ) {
     let own_base = bases.get(folder).copied();
-    let main = own_base.filter(|base| !parts.contains(base));
+    let is_pattern = |file: &FileId| extended.contains(file) && !BASES.contains(&file_name(sources, *file));
+    let main = own_base.filter(|base| !parts.contains(base) && !is_pattern(base));
     let laid_over = own_base.and_then(|_| named(sources, candidates, OVERRIDES));
     if let Some(base) = main {
         let files = std::iter::once(base).chain(laid_over).collect();

@@ -163,7 +163,7 @@ fn the_last_pool_file_wins() {
     let pools = pools(&machine);
     let listening = php_fpm::listening(&pools);
     assert_eq!(machine.listening(&listening), "any:4200 FastCGI \"4200\"");
-    assert_eq!(pools.pools[0].overruled()[0].as_str(), "127.0.0.1:4100");
+    assert_eq!(pools.pools[0].settings["listen"].overruled[0].as_str(), "127.0.0.1:4100");
     assert_eq!(pools.pools[0].get("user").map(ToString::to_string).as_deref(), Some("web"));
 }
 
