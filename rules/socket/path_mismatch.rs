@@ -10,7 +10,7 @@ use crate::site::proxy::{Hop, Target};
 use crate::site::reach::{Certainty, End, ListenerId, Reach};
 use crate::site::sockets::{Missing, MissingWhy};
 use crate::site::trouble::{SocketFolder, SocketFolderWhy, Trouble};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 
 pub const RULE: Rule = Rule { id: "socket/path-mismatch", doc: include_str!("path_mismatch.md"), check };
 
@@ -85,13 +85,18 @@ fn add_other(
     let folder = path.value.rsplit_once('/').map_or("", |(folder, _)| folder);
     // On the proxy's own machine it may lie in another folder.
     let is_own = site.proxy(hop.proxy).machine == Some(id.machine);
-    let instead = if is_own { bound.clone() } else { format!("{folder}/{name}") };
+    let instead = match is_own {
+        // Where /var/run is no link to /run, as on FreeBSD, only this is right.
+        true if path.value.starts_with("/var/run/") && bound.starts_with("/run/") => format!("/var{bound}"),
+        true => bound.clone(),
+        false => format!("{folder}/{name}"),
+    };
     let finding = findings.add(level, end.place, format!("nobody listens on `{path}`"));
     finding
         .label(format!("{} here", words::refusal(site, hop)))
         .note(listener.place, words::listens(site, id))
         .help(match bound.strip_suffix(path.value.as_str()) {
-            Some(folder) if is_own && !folder.is_empty() => format!(
+            Some(folder) if is_own && is_relative(listener.place, &path.value) => format!(
                 "let it listen on `{path}`: a path without `/` in front starts in the working directory, here `{folder}`"
             ),
             _ => format!("connect to `{instead}`"),
@@ -99,6 +104,12 @@ fn add_other(
     if path.span.range().len() == path.value.len() {
         finding.fix(format!("connect to `{instead}`"), false, path.span, instead);
     }
+}
+
+/// The place holds the path without its first `/`, perhaps behind `unix:` or `unix://`.
+fn is_relative(place: Span, path: &str) -> bool {
+    let without = path.len() - 1;
+    [0, "unix:".len(), "unix://".len()].iter().any(|scheme| place.range().len() == scheme + without)
 }
 
 fn add_nobody(site: &Site, end: &End, hop: &Hop, path: &Spanned<String>, level: Level, findings: &mut Findings) {

@@ -129,7 +129,8 @@ fn at_hop(site: &Site, asked: &Asked, findings: &mut Findings) {
     }
     let Some(right) = right else { return };
     // `VIRTUAL_PORT` holds nothing but the port.
-    let is_alone = port.written.is_some_and(|written| written == end.place && written == host.span);
+    let digits = port.number.to_string();
+    let is_alone = port.written.is_some_and(|written| written == end.place && is_literal(written, &digits));
     match is_alone {
         true => drop(finding.help(format!("write `{right}`"))),
         false => advise(finding, host.value.to_string(), right, &reason),

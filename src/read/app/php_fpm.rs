@@ -53,6 +53,9 @@ impl Pool {
         let plain = || format!("`listen` of pool `{}`", self.name);
         let Some(listen) = self.settings.get("listen") else { return plain() };
         let earlier = listen.overruled.iter().rev().find(|earlier| earlier.as_str() != listen.value.as_str());
+        // What an image brings stands for its name as a whole.
+        let is_brought = |value: &Text| value.as_str().len() > 1 && value.span(0..1) == value.whole();
+        let earlier = earlier.filter(|earlier| is_brought(&listen.value) && !is_brought(earlier));
         let file = listen.file.rsplit('/').next().unwrap_or_default();
         match earlier.filter(|_| !file.is_empty()) {
             Some(earlier) => {
