@@ -53,8 +53,7 @@ pub fn among_threads<T: Send>(is_worth_it: bool, work: impl FnOnce() -> T + Send
 }
 
 /// Started when they are first worth it, and kept: a thread that is started anew for each piece of work waits up to 4 ms
-/// for the processor that its parent keeps busy (measured on Linux 6.18). Whoever asks first is one of them, so that a
-/// program with nothing else to do has no thread too many. None on a machine with a single processor.
+/// for the processor that its parent keeps busy (measured on Linux 6.18). None on a machine with a single processor.
 fn threads(is_worth_it: bool) -> Option<&'static ThreadPool> {
     static THREADS_KEPT: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let start = || {
@@ -63,7 +62,7 @@ fn threads(is_worth_it: bool) -> Option<&'static ThreadPool> {
             return None;
         }
         // Where the system refuses threads, there is still this one.
-        ThreadPoolBuilder::new().num_threads(count).stack_size(STACK).use_current_thread().build().ok()
+        ThreadPoolBuilder::new().num_threads(count).stack_size(STACK).build().ok()
     };
     if is_worth_it { THREADS_KEPT.get_or_init(start).as_ref() } else { None }
 }
