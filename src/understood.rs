@@ -147,7 +147,8 @@ fn machine_name(machine: &Machine) -> String {
 fn address(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Unix { path } => format!("unix:{path}"),
-        Endpoint::Tcp { bind: Bind::Any, port } => format!("*:{port}"),
+        Endpoint::Tcp { bind: Bind::Any | Bind::AnyIpv4, port } => format!("*:{port}"),
+        Endpoint::Tcp { bind: Bind::OwnName, port } => format!("hostname:{port}"),
         Endpoint::Tcp { bind: Bind::Localhost | Bind::Loopbacks, port } => format!("localhost:{port}"),
         Endpoint::Tcp { bind: Bind::Unknown, port } => format!("?:{port}"),
         Endpoint::Tcp { bind: Bind::Only(address), port } => std::net::SocketAddr::new(*address, *port).to_string(),

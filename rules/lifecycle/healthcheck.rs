@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::finding::{Findings, Level};
 use crate::rules::{Rule, words};
 use crate::site::Site;
-use crate::site::listener::{Endpoint, Protocol};
+use crate::site::listener::{Bind, Endpoint, Protocol};
 use crate::site::machine::{Asks, Condition, Dependency, Machine, MachineId, Probe, Start, Tool};
 use crate::site::reach::ListenerId;
 use crate::source::Span;
@@ -103,7 +103,8 @@ impl Check<'_> {
         );
         match there {
             None => self.add_other_port(asks, &listeners, findings),
-            Some(id) => self.check_protocol(asks, *id, findings),
+            Some(id) if !self.check_address(asks, &listeners, findings) => self.check_protocol(asks, *id, findings),
+            Some(_) => {}
         }
     }
 
@@ -134,6 +135,52 @@ impl Check<'_> {
         if asks.port.span.range().len() == asks.port.value.to_string().len() {
             finding.fix(format!("ask port {port}"), true, asks.port.span, port.to_string());
         }
+    }
+
+    /// The port is open, but not on the address that is asked.
+    fn check_address(&self, asks: &Asks, listeners: &[ListenerId], findings: &mut Findings) -> bool {
+        let mut there = Vec::new();
+        for id in listeners {
+            match self.site.listener(*id).endpoint {
+                Endpoint::Tcp { bind, port } if port == asks.port.value => there.push((*id, bind)),
+                _ => {}
+            }
+        }
+        let Some((id, _)) = there.first() else { return false };
+        let all = |wanted: Bind| there.iter().all(|(_, bind)| *bind == wanted);
+        let is_loopback = matches!(asks.host.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]");
+        let machine = &self.machine.name;
+        let listener = self.site.listener(*id);
+        if is_loopback && all(Bind::OwnName) {
+            let message = format!(
+                "the health check of `{machine}` asks {}, and port {} is open on the address of its own name only",
+                asks.host, asks.port
+            );
+            let finding = self.add(findings, asks.port.span, message);
+            finding.note(listener.bind_place, words::listens(self.site, *id));
+            if let Some(anywhere) = &listener.anywhere {
+                finding.help(format!("let it listen on every address: `{anywhere}`"));
+            }
+            return true;
+        }
+        let asks_ipv6 = asks.first_address || matches!(asks.host.as_str(), "::1" | "[::1]");
+        if !asks_ipv6 || !all(Bind::AnyIpv4) {
+            return false;
+        }
+        let message = format!("the health check of `{machine}` asks `::1`, and port {} is open for IPv4 only", asks.port);
+        // Machines without IPv6 go on to the other address.
+        let finding = findings.warning(asks.port.span, message);
+        finding.label(match (asks.first_address, self.waiter) {
+            (true, _) => "BusyBox's `wget` takes the first address of `localhost`".to_owned(),
+            (false, Some((waiter, _))) => format!("never healthy, so `{}` does not start", waiter.name),
+            (false, None) => "never healthy".to_owned(),
+        });
+        if let Some((waiter, dependency)) = self.waiter {
+            finding.note(dependency.place, format!("`{}` waits until it is healthy", waiter.name));
+        }
+        finding.note(listener.place, words::listens(self.site, *id));
+        finding.help("ask `127.0.0.1`, or listen on `[::]` as well");
+        true
     }
 
     fn check_protocol(&self, asks: &Asks, id: ListenerId, findings: &mut Findings) {
@@ -206,7 +253,7 @@ mod tests {
             enabled: true,
             tool: Some(Spanned::new("curl".to_owned(), place(6))),
             shell: None,
-            asks: Some(Asks { host: "localhost".to_owned(), port, path: Some("/".to_owned()), tls: false }),
+            asks: Some(Asks { host: "localhost".to_owned(), port, path: Some("/".to_owned()), tls: false, first_address: false }),
             interval: None,
             timeout: None,
             retries: None,

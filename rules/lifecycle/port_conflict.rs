@@ -136,10 +136,10 @@ fn together(one: &Machine, other: &Machine) -> bool {
 fn bound(site: &Site, id: ListenerId) -> Option<Address> {
     let Endpoint::Tcp { bind, .. } = site.listener(id).endpoint else { return None };
     match bind {
-        Bind::Any => None,
+        Bind::Any | Bind::AnyIpv4 => None,
         Bind::Only(address) if address == IpAddr::from([0, 0, 0, 0]) => None,
         Bind::Only(address) => Some(Address::Only(address)),
-        Bind::Localhost | Bind::Loopbacks | Bind::Unknown => Some(Address::Unknown),
+        Bind::Localhost | Bind::Loopbacks | Bind::OwnName | Bind::Unknown => Some(Address::Unknown),
     }
 }
 

@@ -56,7 +56,7 @@ fn written_bind(listener: &Listener) -> Option<&'static str> {
     let text = match bind {
         Bind::Only(address) => address.to_string(),
         Bind::Localhost | Bind::Loopbacks => "localhost".to_owned(),
-        Bind::Any | Bind::Unknown => return None,
+        Bind::Any | Bind::AnyIpv4 | Bind::OwnName | Bind::Unknown => return None,
     };
     (listener.evidence == Evidence::Binding && is_literal(listener.bind_place, &text)).then_some("0.0.0.0")
 }

@@ -1,7 +1,7 @@
 //! A hop reaches a machine, but not a port on which it listens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::loopback::{Ports, fights_over_a_port};
 use super::words::{connects, host_and_port, is_literal, level, note_each, port_of};
@@ -177,10 +177,24 @@ fn declares(declared: &Declared) -> String {
 fn other_family(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty: Certainty, findings: &mut Findings) {
     let (Some((host, port)), Some(target)) = (host_and_port(site, end), site.target(end)) else { return };
     let listener = site.listener(id);
-    let Endpoint::Tcp { bind: Bind::Only(bound), .. } = listener.endpoint else { return };
-    let message = format!("nothing listens on {target}, only on {}", address(&listener.endpoint));
+    let bound = match listener.endpoint {
+        Endpoint::Tcp { bind: Bind::Only(bound), .. } => bound,
+        Endpoint::Tcp { bind: Bind::AnyIpv4, .. } => IpAddr::from([127, 0, 0, 1]),
+        Endpoint::Tcp { bind: Bind::OwnName, .. } => {
+            let message = format!("nothing listens on {target}, only on the address of the container's own name");
+            let finding = findings.add(level(certainty), host.span, message).label(connects(site, hop));
+            finding.note(listener.bind_place, listens(site, id));
+            if let Some(anywhere) = &listener.anywhere {
+                finding.help(format!("let it listen on every address: `{anywhere}`"));
+            }
+            return;
+        }
+        _ => return,
+    };
+    let reached = SocketAddr::new(bound, port.number);
+    let message = format!("nothing listens on {target}, only on {reached}");
     let finding = findings.add(level(certainty), host.span, message).label(connects(site, hop));
-    finding.note(listener.bind_place, listens(site, id)).help(format!("use `{}`", address(&listener.endpoint)));
+    finding.note(listener.bind_place, listens(site, id)).help(format!("use `{reached}`"));
     let Host::Address(asked) = host.value else { return };
     if port.written.is_some() && is_literal(host.span, &in_a_target(asked)) {
         finding.fix(format!("use `{}`", in_a_target(bound)), true, host.span, in_a_target(bound));

@@ -8,7 +8,7 @@ use crate::read::app::tokens::Language;
 use crate::read::app::{self, EntryFile};
 use crate::read::catalogue;
 use crate::read::container::Container;
-use crate::read::image::Image;
+use crate::read::image::{Image, Origin};
 use crate::read::image::files::{below, in_context, join, parent};
 use crate::read::machine_files::MachineFiles;
 use crate::read::process::Process;
@@ -44,12 +44,15 @@ struct Source<'s> {
 /// What the sources of a process say of its listeners. `None`: they are not there, or they leave it to others.
 pub fn listeners(container: &Container<'_>, process: &Process) -> Option<Listening> {
     if process.program.is_none() {
+        if let Some(found) = bundle(container, process) {
+            return Some(found);
+        }
         let found = entry(container, process)?;
-        return (!found.silent).then_some(found.listening);
+        return if found.silent { rocket(container, process) } else { Some(found.listening) };
     }
     match process.called.as_str() {
         "dotnet" => dotnet(container, process),
-        "java" => spring(container, process),
+        "java" | "run-java.sh" => archive(container, process),
         _ => None,
     }
 }
@@ -157,10 +160,18 @@ fn places<'s>(container: &Container<'s>, path: &str) -> Vec<Place<'s>> {
         for brought in image.brought.iter().rev() {
             let Some(rest) = below(&brought.target, &path) else { continue };
             let source = in_context(&brought.source, rest);
-            if depth < DEEPEST && found.len() < 30 {
-                let (files, compiled) = (files.of_stage(&brought.stage), brought.stage.compiled.clone());
-                found.push(Place { files, compiled, path: source.clone() });
-                waiting.push((&brought.stage, source, depth + 1));
+            if depth >= DEEPEST || found.len() >= 30 {
+                continue;
+            }
+            match &brought.origin {
+                Origin::Stage(stage) => {
+                    let (files, compiled) = (files.of_stage(stage), stage.compiled.clone());
+                    found.push(Place { files, compiled, path: source.clone() });
+                    waiting.push((stage, source, depth + 1));
+                }
+                Origin::Context(folder) => {
+                    found.push(Place { files: files.of_context(folder), compiled: Vec::new(), path: source });
+                }
             }
         }
     }
@@ -250,6 +261,64 @@ fn rust(place: &Place<'_>) -> Option<Unplaced> {
     None
 }
 
+/// A program on Rocket has no call that names an address: Rocket.toml and variables do.
+fn rocket(container: &Container<'_>, process: &Process) -> Option<Listening> {
+    let source = source(container, process).filter(|source| source.language == Language::Rust)?;
+    let code = source.text.as_str();
+    let name = ["rocket::ignite()", "rocket::build()"].into_iter().find(|call| code.contains(call))?;
+    if ["figment", "Config", "custom("].iter().any(|sign| code.contains(sign)) {
+        return None;
+    }
+    let program = catalogue::framework(&format!("<{name}>"))?;
+    let process = Process { program: Some(program), ..process.clone() };
+    Some(container.with_surroundings(|machine| listening(&process, machine)))
+}
+
+/// Where the builds of frameworks put the file that starts their server, what of it package.json names, and the entry
+/// of the catalogue.
+const BUNDLES: &[(&str, &[&str], &str)] = &[
+    ("/.next/standalone/", &["\"next\""], "<next-standalone>"),
+    ("/.output/server/index.mjs", &["\"nuxt\"", "\"nitropack\"", "\"nitro\"", "\"vinxi\""], "<nitro>"),
+    ("/dist/server/entry.mjs", &["\"@astrojs/node\""], "<astro-standalone>"),
+    ("/build", &["\"@sveltejs/adapter-node\""], "<sveltekit>"),
+];
+
+/// `node server.js` of a server that a framework builds: it is told by variables where to listen.
+fn bundle(container: &Container<'_>, process: &Process) -> Option<Listening> {
+    let entry = process.entry.as_ref().filter(|entry| entry.language == "js")?;
+    if matches!(container.files.find(&entry.path), Found::File(_)) {
+        return None;
+    }
+    for place in places(container, &entry.path) {
+        let found = BUNDLES.iter().find_map(|bundle| Some((place.path.find(bundle.0)?, bundle)));
+        let Some((at, (_, packages, name))) = found else { continue };
+        let Found::File(package) = place.files.find(&join(&place.path[..at], "package.json")) else { continue };
+        let package = package.as_str();
+        if !packages.iter().any(|wanted| package.contains(wanted)) {
+            continue;
+        }
+        // Before version 14, Next.js did not always bind what HOSTNAME says.
+        if *name == "<next-standalone>" && major_version(package, "\"next\"").is_none_or(|version| version < 14) {
+            return None;
+        }
+        let process = Process { program: Some(catalogue::framework(name)?), ..process.clone() };
+        return Some(container.with_surroundings(|machine| listening(&process, machine)));
+    }
+    None
+}
+
+/// The first number of a version in package.json: 14 of `"next": "^14.2.3"`.
+fn major_version(package: &str, name: &str) -> Option<u32> {
+    let (_, behind) = package.split_once(name)?;
+    let version = behind.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let (version, _) = version.split_once('"')?;
+    if version == "latest" {
+        return Some(u32::MAX);
+    }
+    let digits = version.trim_start_matches(['^', '~', '=', '>', 'v', ' ']);
+    digits[..digits.find(|it: char| !it.is_ascii_digit()).unwrap_or(digits.len())].parse().ok()
+}
+
 /// What makes an ASP.NET program listen elsewhere than its settings say.
 const KESTREL: &[&str] = &[
     "UseUrls",
@@ -307,22 +376,42 @@ fn dotnet(container: &Container<'_>, process: &Process) -> Option<Listening> {
     None
 }
 
-/// `java -jar app.jar` of a project that is built on Spring Boot: its settings lie in the archive.
-fn spring(container: &Container<'_>, process: &Process) -> Option<Listening> {
-    let archive = process.arguments.iter().find(|word| word.as_str().ends_with(".jar"))?;
-    let program = catalogue::spring_boot()?;
+/// What an archive is built on: the entry of the catalogue, and what of it the build file names.
+const FRAMEWORKS: &[(&str, &[&str])] = &[
+    (
+        "<spring-boot>",
+        &[
+            "spring-boot-starter-web",
+            "spring-boot-starter-jersey",
+            "spring-boot-starter-thymeleaf",
+            "spring-cloud-starter-gateway",
+        ],
+    ),
+    ("<micronaut>", &["io.micronaut"]),
+    ("<quarkus>", &["io.quarkus"]),
+];
+
+/// `java -jar app.jar` of a project that is built on a framework with a web server: its settings lie in the archive.
+fn archive(container: &Container<'_>, process: &Process) -> Option<Listening> {
+    let named = process.arguments.iter().find(|word| word.as_str().ends_with(".jar")).map(|word| word.text.clone());
+    let archive = named.or_else(|| {
+        match container.with_surroundings(|machine| process.variable("JAVA_APP_JAR", machine)) {
+            Lookup::Value(path) => Some(path),
+            Lookup::Unset | Lookup::Unknown => None,
+        }
+    })?;
     for place in places(container, &join(&process.directory, archive.as_str())) {
-        let built = ["/target/", "/build/libs/"].iter().find_map(|folder| place.path.find(folder));
+        let built = ["/target/", "/build/libs/", "/build/quarkus-app/"].iter().find_map(|folder| place.path.find(folder));
         let Some(module) = built.map(|at| &place.path[..at]) else { continue };
         let builds = ["pom.xml", "build.gradle", "build.gradle.kts"];
         let build = builds.iter().find_map(|name| match place.files.find(&join(module, name)) {
             Found::File(text) => Some(text),
             _ => None,
-        })?;
-        let serves = ["spring-boot-starter-web", "spring-boot-starter-jersey", "spring-boot-starter-thymeleaf"];
-        if !serves.iter().any(|starter| build.as_str().contains(starter)) {
-            continue;
-        }
+        });
+        let Some(build) = build else { continue };
+        let uses = |signs: &[&str]| signs.iter().any(|sign| build.as_str().contains(sign));
+        let Some((name, _)) = FRAMEWORKS.iter().find(|(_, signs)| uses(signs)) else { continue };
+        let program = catalogue::framework(name)?;
         let resources = join(module, "src/main/resources");
         let profile = profile(container, process, &place.files, &resources)?;
         let in_archive = |path: &str| {
@@ -380,7 +469,14 @@ fn profile(
         Some(value) if value.contains(',') => None,
         Some(value) => Some(Some(value)),
         // The settings themselves may name one.
-        None => None,
+        None => {
+            let settings = names.iter().filter(|name| name.starts_with("application.") || name.starts_with("bootstrap."));
+            let may_name = |name: &String| match files.find(&join(resources, name)) {
+                Found::File(text) => ["active", "on-profile", "include"].iter().any(|key| text.as_str().contains(key)),
+                _ => true,
+            };
+            (!settings.into_iter().any(may_name)).then_some(None)
+        }
     }
 }
 
@@ -408,6 +504,20 @@ impl<'s> MachineFiles<'s> {
             place: self.place,
             empty: false,
             image: Some(stage.clone()),
+            mounts: Vec::new(),
+            started: None,
+        }
+    }
+
+    /// What the context of the build holds.
+    fn of_context(&self, folder: &str) -> MachineFiles<'s> {
+        MachineFiles {
+            snapshot: self.snapshot,
+            root: Some(folder.to_owned()),
+            known: Vec::new(),
+            place: self.place,
+            empty: false,
+            image: None,
             mounts: Vec::new(),
             started: None,
         }

@@ -310,6 +310,7 @@ fn place_changes(image: &mut Image, base: &str) {
             Change::Unknown { path, .. } => path.iter_mut().for_each(place),
         }
     }
+    image.brought.iter_mut().for_each(|brought| place(&mut brought.target));
 }
 
 fn variables(

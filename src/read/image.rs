@@ -38,7 +38,7 @@ pub struct Image {
     pub installed: Vec<Package>,
     /// Commands of `RUN` whose effects are in neither of the two: `usermod`, `a2enmod`, …
     pub commands: Vec<Command>,
-    /// What was copied out of other stages.
+    /// What was copied out of other stages, and what the context holds once something else has built it.
     pub brought: Vec<Brought>,
     /// Calls of compilers, with everything put in that is known, and the directory that they run in.
     pub compiled: Vec<(Vec<Text>, String)>,
@@ -111,14 +111,23 @@ pub struct Healthcheck {
     pub place: Span,
 }
 
-/// A file or a folder of another stage of the same build.
+/// A file or a folder that was built elsewhere.
 #[derive(Clone, Debug)]
 pub struct Brought {
     /// Where it lies now.
     pub target: String,
     /// Where it lay; may be a pattern.
     pub source: String,
-    pub stage: Arc<Image>,
+    pub origin: Origin,
+}
+
+/// Where something was built.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// In another stage of the same build.
+    Stage(Arc<Image>),
+    /// Before the build, in the folder of the snapshot that is its context: `COPY target/app.jar .`.
+    Context(String),
 }
 
 /// A package that a `RUN` installs, without its version.

@@ -11,6 +11,21 @@ use crate::syntax::compose_values::duration;
 
 /// The probe of a service, that of its own image where it has none; and whether the image brings one.
 pub fn read(service: &Service, container: &Container<'_>) -> (Option<Probe>, Option<bool>) {
+    let (mut probe, image_has_probe) = found(service, container);
+    if let Some(Probe { tool: Some(tool), asks: Some(asks), .. }) = &mut probe {
+        asks.first_address = tool.value == "wget" && asks.host == "localhost" && has_only_busybox(container);
+    }
+    (probe, image_has_probe)
+}
+
+/// Its `wget` is BusyBox's, which tries one address only (`xconnect_stream` of its `libbb`).
+fn has_only_busybox(container: &Container<'_>) -> bool {
+    let is_alpine = container.facts.as_ref().is_some_and(|facts| facts.system.as_deref() == Some("alpine"));
+    let installed = container.files.image.iter().flat_map(|image| &image.installed);
+    is_alpine && !installed.into_iter().any(|package| package.name.value == "wget")
+}
+
+fn found(service: &Service, container: &Container<'_>) -> (Option<Probe>, Option<bool>) {
     let of_image = container.files.image.as_ref().and_then(|image| image.healthcheck.as_ref());
     let image_has_probe = of_image.map(|check| check.test.is_some()).or_else(|| base_has_probe(container));
     if let Some(check) = &service.healthcheck {
@@ -135,6 +150,7 @@ fn url(word: &Text) -> Option<Asks> {
             port: Spanned::new(number, place),
             path: path.starts_with('/').then(|| path.to_owned()),
             tls,
+            first_address: false,
         });
     }
     None
@@ -153,6 +169,7 @@ fn port_check(tool: &str, words: &[Text]) -> Option<Asks> {
         port: Spanned::new(port.as_str().parse().ok()?, port.whole()),
         path: None,
         tls: false,
+        first_address: false,
     })
 }
 

@@ -46,8 +46,12 @@ impl fmt::Display for Protocol {
 /// On which addresses of its machine a port is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bind {
-    /// Every address: `0.0.0.0`, `*`, `[::]`, a port alone.
+    /// Every address: `*`, `[::]`, a port alone.
     Any,
+    /// Every address of IPv4: `0.0.0.0`, and what nginx makes of a port alone.
+    AnyIpv4,
+    /// What the machine's own name stands for, which is none of its loopback addresses.
+    OwnName,
     /// One address: `127.0.0.1`, `::1`, `10.0.0.5`.
     Only(IpAddr),
     /// The name `localhost`; which of the two loopback addresses that is depends on the program and its machine.
@@ -63,7 +67,7 @@ impl Bind {
         match self {
             Bind::Only(address) => address.is_loopback(),
             Bind::Localhost | Bind::Loopbacks => true,
-            Bind::Any | Bind::Unknown => false,
+            Bind::Any | Bind::AnyIpv4 | Bind::OwnName | Bind::Unknown => false,
         }
     }
 }

@@ -284,6 +284,8 @@ pub struct Asks {
     pub port: Spanned<u16>,
     pub path: Option<String>,
     pub tls: bool,
+    /// Its program takes only the first address of the name `localhost`, which is `::1`.
+    pub first_address: bool,
 }
 
 /// Whether a program is on a machine.

@@ -988,6 +988,11 @@ enum Accepts {
 fn accepts(bind: Bind, arrival: Arrival) -> Accepts {
     match (bind, arrival) {
         (Bind::Any, _) => Accepts::Yes,
+        (Bind::AnyIpv4, Arrival::Loopback(Family::V6)) => Accepts::OtherFamily(Certainty::Proven),
+        (Bind::AnyIpv4, _) => Accepts::Yes,
+        (Bind::OwnName, Arrival::Loopback(_)) => Accepts::OtherFamily(Certainty::Proven),
+        // On several networks, one of its addresses.
+        (Bind::OwnName, Arrival::Network) => Accepts::Unknown,
         (Bind::Unknown, _) => Accepts::Unknown,
         (Bind::Only(address), Arrival::Network) if address.is_loopback() => Accepts::OnlyLoopback,
         (Bind::Localhost | Bind::Loopbacks, Arrival::Network) => Accepts::OnlyLoopback,

@@ -158,7 +158,8 @@ pub fn call_name(expression: &Expression) -> String {
 pub fn bind_of(host: &str) -> Bind {
     let bare = host.trim().trim_start_matches('[').trim_end_matches(']');
     match bare {
-        "" | "0.0.0.0" | "*" | "::" | "+" | "0" => Bind::Any,
+        "0.0.0.0" => Bind::AnyIpv4,
+        "" | "*" | "::" | "+" | "0" => Bind::Any,
         "localhost" | "ip6-localhost" => Bind::Localhost,
         other => other.parse().map_or(Bind::Unknown, Bind::Only),
     }

@@ -34,6 +34,8 @@ pub enum Format {
     Yaml,
     Toml,
     Env,
+    /// Phoenix's config/dev.exs.
+    Elixir,
     /// config.ru, of which only the options in a line that begins with `#\` are settings: `port` and `host`.
     Rackup,
 }
@@ -54,6 +56,7 @@ impl Format {
             "yaml" => Format::Yaml,
             "toml" => Format::Toml,
             "env" => Format::Env,
+            "elixir" => Format::Elixir,
             "rackup" => Format::Rackup,
             _ => return None,
         })
@@ -193,6 +196,7 @@ pub fn settings(format: Format, path: &str, text: &Text, surroundings: &Surround
         Format::SpringYaml => spring::yaml(text, surroundings),
         Format::Yaml => plain::yaml(text),
         Format::Toml => plain::toml(text),
+        Format::Elixir => plain::elixir(text),
         Format::Rackup => plain::rackup(text),
         Format::Env => plain::env(text),
     }

@@ -72,9 +72,9 @@ pub fn unknown_program() -> Option<&'static Program> {
     PROGRAMS.iter().find(|entry| entry.names.contains(&"<unknown>"))?.value()
 }
 
-/// An archive that is known to be built on Spring Boot with a web server.
-pub fn spring_boot() -> Option<&'static Program> {
-    PROGRAMS.iter().find(|entry| entry.names.contains(&"<spring-boot>"))?.value()
+/// A program that is known to be built on a framework with a web server: `<spring-boot>`.
+pub fn framework(name: &str) -> Option<&'static Program> {
+    PROGRAMS.iter().find(|entry| entry.names.contains(&name))?.value()
 }
 
 /// The wrapper that a command begins with.

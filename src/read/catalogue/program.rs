@@ -26,6 +26,8 @@ pub struct Program {
     pub directory: Vec<Mover>,
     /// What it makes of the name `localhost`: `both` loopback addresses, or the one of `ipv4`.
     pub localhost: Option<Localhost>,
+    /// It takes `0.0.0.0` at its word, which leaves IPv6 out; others are believed to open both.
+    pub ipv4: bool,
     /// A variable that holds further arguments, weaker than those of the command line.
     pub arguments: Option<String>,
     /// Who may connect when the socket is a path.
@@ -130,7 +132,8 @@ pub struct Access {
 pub struct Socket {
     /// `None`: the program never listens.
     pub protocol: Option<Protocol>,
-    /// `localhost:5173`, `8080` for every address, `?:8080` where the bind address depends on the version.
+    /// `localhost:5173`, `8080` for every address, `?:8080` where the bind address depends on the version, and
+    /// `$HOSTNAME:3000` for the address that the machine's own name stands for.
     pub default: Option<String>,
 }
 

@@ -1,10 +1,10 @@
 //! `COPY` and `ADD`: from the build context, another stage, another image, a here-document.
 
 use crate::read::glob::is_pattern;
-use crate::read::image::files::{Start, find, followed, join, parent, transferred};
+use crate::read::image::files::{Start, below, find, followed, join, parent, transferred};
 use crate::read::image::glob::matches;
 use crate::read::image::stage::{Build, Stage};
-use crate::read::image::{Base, Brought, Change, CopySource, Image};
+use crate::read::image::{Base, Brought, Change, CopySource, Image, Origin};
 use crate::source::{Entry, Sources, Span};
 use crate::syntax::command_line::{Part, Word};
 use crate::syntax::dockerfile::{CopySource as Written, Instruction};
@@ -155,6 +155,7 @@ fn from_context(stage: &mut Stage, instruction: &Instruction, written: &str, tar
     let found = found.filter(|entry| entry.split('/').count() == depth && matches(&path, entry));
     let found: Vec<String> = found.filter(|entry| !stage.image.ignored.covers(entry)).map(str::to_owned).collect();
     if found.is_empty() {
+        built_before(stage, &path, target, build);
         return stage.unknown(
             Some(target.path.clone()),
             target.place,
@@ -179,7 +180,10 @@ fn from_path(stage: &mut Stage, add: bool, path: String, target: &Target, build:
     let folder = match followed(build.sources, &path) {
         Some(Entry::Directory { .. }) => true,
         Some(_) => false,
-        None => !is_file_like(&name),
+        None => {
+            built_before(stage, &path, target, build);
+            !is_file_like(&name)
+        }
     };
     if folder {
         let source = CopySource::Context(path);
@@ -190,13 +194,24 @@ fn from_path(stage: &mut Stage, add: bool, path: String, target: &Target, build:
     }
 }
 
+/// Remembers where something lay that is not in the tree: whatever is run before the build makes it.
+fn built_before(stage: &mut Stage, path: &str, target: &Target, build: &Build) {
+    let Some(path) = below(build.context, path).filter(|_| stage.image.brought.len() < MOST_BROUGHT) else { return };
+    let name = parent(path).1;
+    let lands_inside = target.folder && is_file_like(name) && !is_pattern(path);
+    let at = if lands_inside { join(&target.path, name) } else { target.path.clone() };
+    let origin = Origin::Context(build.context.to_owned());
+    stage.image.brought.push(Brought { target: at, source: join("/", path), origin });
+}
+
 fn from_stage(stage: &mut Stage, other: &Stage, written: &str, target: &Target, sources: &Sources) {
     let path = join("/", written);
     let name = parent(&path).1.to_owned();
     if stage.image.brought.len() < MOST_BROUGHT {
         let lands_inside = target.folder && is_file_like(&name) && !is_pattern(&path);
         let at = if lands_inside { join(&target.path, &name) } else { target.path.clone() };
-        stage.image.brought.push(Brought { target: at, source: path.clone(), stage: other.shared() });
+        let origin = Origin::Stage(other.shared());
+        stage.image.brought.push(Brought { target: at, source: path.clone(), origin });
     }
     if is_pattern(&path) {
         return stage.unknown(Some(target.path.clone()), target.place, "it is copied from another stage by a pattern");

@@ -33,7 +33,7 @@ pub fn listen(item: DirectiveRef<'_>, ssl_on: bool) -> Vec<Listen> {
     }
     // A port alone, or a range of them.
     if value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
-        return ports(value).map(|port| of(Endpoint::Tcp { bind: Bind::Any, port })).collect();
+        return ports(value).map(|port| of(Endpoint::Tcp { bind: Bind::AnyIpv4, port })).collect();
     }
     if let Some((host, range)) = value.rsplit_once(':')
         && range.contains('-')
@@ -50,6 +50,7 @@ pub fn listen(item: DirectiveRef<'_>, ssl_on: bool) -> Vec<Listen> {
         Some(PortText::Unknown | PortText::Wrong(_)) => return Vec::new(),
     };
     let bind = match host.value {
+        Host::Address(address) if address.is_unspecified() && address.is_ipv4() => Bind::AnyIpv4,
         Host::Address(address) if address.is_unspecified() => Bind::Any,
         Host::Address(address) => Bind::Only(address),
         Host::Name(name) => bind_of(&name),
@@ -59,7 +60,8 @@ pub fn listen(item: DirectiveRef<'_>, ssl_on: bool) -> Vec<Listen> {
 
 fn bind_of(host: &str) -> Bind {
     match host {
-        "*" | "0.0.0.0" | "::" => Bind::Any,
+        "*" | "0.0.0.0" => Bind::AnyIpv4,
+        "::" => Bind::Any,
         // nginx takes the first address that the hosts file gives, which is 127.0.0.1.
         "localhost" => Bind::Only(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
         _ => host.parse().map_or(Bind::Unknown, Bind::Only),

@@ -28,6 +28,8 @@ pub fn host(value: &str) -> Option<Bind> {
         "" | "*" | "+" | "any" | "0" | "_" => return Some(Bind::Any),
         "localhost" | "ip6-localhost" => return Some(Bind::Localhost),
         "?" => return Some(Bind::Unknown),
+        "0.0.0.0" => return Some(Bind::AnyIpv4),
+        "$HOSTNAME" => return Some(Bind::OwnName),
         _ => {}
     }
     let address: IpAddr = value.parse().ok()?;
@@ -138,7 +140,8 @@ mod tests {
     fn addresses_in_their_many_forms() {
         assert_eq!(address("8000"), Some(Address { port: Some(8000), ..Address::default() }));
         assert_eq!(address(":8000"), tcp(Bind::Any, Some(8000)));
-        assert_eq!(address("0.0.0.0:8000"), tcp(Bind::Any, Some(8000)));
+        assert_eq!(address("0.0.0.0:8000"), tcp(Bind::AnyIpv4, Some(8000)));
+        assert_eq!(address("$HOSTNAME:3000"), tcp(Bind::OwnName, Some(3000)));
         assert_eq!(address("[::]:80"), tcp(Bind::Any, Some(80)));
         assert_eq!(address("::1"), tcp(Bind::Only("::1".parse().unwrap()), None));
         assert_eq!(address(":::80"), tcp(Bind::Any, Some(80)));

@@ -282,9 +282,10 @@ impl<'p, 's, 'm> Judged<'p, 's, 'm> {
         None
     }
 
-    /// What the program makes of the name `localhost`.
-    pub fn localhost(&self, bind: Bind) -> Bind {
+    /// What the program makes of the name `localhost` and of `0.0.0.0`.
+    pub fn meant(&self, bind: Bind) -> Bind {
         match (bind, self.program.localhost) {
+            (Bind::AnyIpv4, _) if !self.program.ipv4 => Bind::Any,
             (Bind::Localhost, Some(Localhost::Both)) => Bind::Loopbacks,
             (Bind::Localhost, Some(Localhost::Ipv4)) => Bind::Only(Ipv4Addr::LOCALHOST.into()),
             (bind, _) => bind,

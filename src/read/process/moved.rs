@@ -235,7 +235,7 @@ impl<'d> Moved<'d> {
                 (None, None, None) if hidden => (Bind::Unknown, place),
                 (None, None, None) => (default.bind.unwrap_or(Bind::Any), place),
             };
-            let bind = judged.localhost(bind);
+            let bind = judged.meant(bind);
             let mut moved = address.clone();
             moved.port = moved.port.and_then(|port| port.checked_add(self.offset));
             moved.bind = Some(bind);

@@ -43,6 +43,50 @@ pub fn yaml(text: &Text) -> Settings {
     settings
 }
 
+/// `http: [ip: {127, 0, 0, 1}, port: 4000]` of a Phoenix endpoint: the keys `http.ip` and `http.port`.
+pub fn elixir(text: &Text) -> Settings {
+    let mut settings = Settings::new(Format::Elixir);
+    let mut start = 0;
+    let mut found = None;
+    for line in text.as_str().split_inclusive('\n') {
+        let is_option = line.trim_start().strip_prefix("http:").is_some_and(|rest| rest.trim_start().starts_with('['));
+        if is_option {
+            found = line.find('[').map(|at| start + at + 1);
+        }
+        start += line.len();
+    }
+    let Some(from) = found else { return settings };
+    let source = text.as_str();
+    let end = source[from..].find(']').map_or(source.len(), |length| from + length);
+    let options = text.slice(from..end);
+    let behind = |key: &str| {
+        let at = options.as_str().find(key)? + key.len();
+        Some(options.slice(at..options.as_str().len()).trim())
+    };
+    if let Some(value) = behind("port:") {
+        let digits = value.as_str().bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
+        let is_plain = digits > 0 && !value.as_str()[digits..].trim_start().starts_with(['+', '-', '*', '|']);
+        settings.add("http.port", match is_plain {
+            true => Setting::Value(value.slice(0..digits)),
+            false => Setting::Unclear(value.whole()),
+        });
+    }
+    if let Some(value) = behind("ip:") {
+        let tuple = value.as_str().strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(inside, _)| inside);
+        let numbers: Vec<&str> = tuple.into_iter().flat_map(|inside| inside.split(',')).map(str::trim).collect();
+        let is_plain = numbers.iter().all(|number| number.parse::<u8>().is_ok());
+        let separator = if numbers.len() == 4 { "." } else { ":" };
+        settings.add("http.ip", match tuple.filter(|_| is_plain) {
+            Some(inside) => {
+                let place = value.span(0..inside.len() + 2);
+                Setting::Value(Text::fixed(&numbers.join(separator), place))
+            }
+            None => Setting::Unclear(value.whole()),
+        });
+    }
+    settings
+}
+
 /// The options that rackup up to version 2 takes from the file itself (github.com/rack/rackup, `parse_file`).
 pub fn rackup(text: &Text) -> Settings {
     let mut settings = Settings::new(Format::Rackup);
