@@ -301,7 +301,7 @@ fn bundle(container: &Container<'_>, process: &Process) -> Option<Listening> {
         if *name == "<next-standalone>" && major_version(package, "\"next\"").is_none_or(|version| version < 14) {
             return None;
         }
-        let process = Process { program: Some(catalogue::framework(name)?), ..process.clone() };
+        let process = Process { program: Some(catalogue::framework(name)?), entry: None, ..process.clone() };
         return Some(container.with_surroundings(|machine| listening(&process, machine)));
     }
     None

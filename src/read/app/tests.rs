@@ -83,10 +83,11 @@ impl Machine {
             let address = match &listener.endpoint {
                 Endpoint::Unix { path } => path.clone(),
                 Endpoint::Tcp { bind, port } => match bind {
-                    Bind::Any => format!("any:{port}"),
+                    Bind::Any | Bind::AnyIpv4 => format!("any:{port}"),
                     Bind::Only(address) => format!("{address}:{port}"),
                     Bind::Localhost => format!("localhost:{port}"),
                     Bind::Loopbacks => format!("both:{port}"),
+                    Bind::OwnName => format!("hostname:{port}"),
                     Bind::Unknown => format!("unknown:{port}"),
                 },
             };

@@ -137,10 +137,11 @@ fn short(listener: &Listener) -> String {
     match &listener.endpoint {
         Endpoint::Tcp { bind, port } => {
             let bind = match bind {
-                Bind::Any => "*".to_owned(),
+                Bind::Any | Bind::AnyIpv4 => "*".to_owned(),
                 Bind::Only(address) => address.to_string(),
                 Bind::Localhost => "localhost".to_owned(),
                 Bind::Loopbacks => "both".to_owned(),
+                Bind::OwnName => "hostname".to_owned(),
                 Bind::Unknown => "somewhere".to_owned(),
             };
             format!("{protocol}:{bind}:{port}")
