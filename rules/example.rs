@@ -121,6 +121,7 @@ pub fn hop(site: &mut Site, machine: MachineId, host: &str, port: u16) {
         complete: true,
         connections: None,
         files: None,
+        port_variable: None,
     });
     let host = Spanned::new(Host::Name(host.to_owned()), place);
     site.hops.push(Box::new(Hop {

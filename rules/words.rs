@@ -11,7 +11,9 @@ use crate::site::reach::ListenerId;
 /// "port 8000", "127.0.0.1:9000", "`/run/app.sock`".
 pub fn address(endpoint: &Endpoint) -> String {
     match endpoint {
-        Endpoint::Tcp { bind: Bind::Any | Bind::AnyIpv4 | Bind::OwnName | Bind::Unknown, port } => format!("port {port}"),
+        Endpoint::Tcp { bind: Bind::Any | Bind::AnyIpv4 | Bind::OwnName | Bind::Unknown, port } => {
+            format!("port {port}")
+        }
         Endpoint::Tcp { bind: Bind::Only(address), port } => SocketAddr::new(*address, *port).to_string(),
         Endpoint::Tcp { bind: Bind::Localhost | Bind::Loopbacks, port } => format!("localhost:{port}"),
         Endpoint::Unix { path } => format!("`{path}`"),

@@ -167,7 +167,8 @@ impl Check<'_> {
         if !asks_ipv6 || !all(Bind::AnyIpv4) {
             return false;
         }
-        let message = format!("the health check of `{machine}` asks `::1`, and port {} is open for IPv4 only", asks.port);
+        let message =
+            format!("the health check of `{machine}` asks `::1`, and port {} is open for IPv4 only", asks.port);
         // Machines without IPv6 go on to the other address.
         let finding = findings.warning(asks.port.span, message);
         finding.label(match (asks.first_address, self.waiter) {
@@ -253,7 +254,13 @@ mod tests {
             enabled: true,
             tool: Some(Spanned::new("curl".to_owned(), place(6))),
             shell: None,
-            asks: Some(Asks { host: "localhost".to_owned(), port, path: Some("/".to_owned()), tls: false, first_address: false }),
+            asks: Some(Asks {
+                host: "localhost".to_owned(),
+                port,
+                path: Some("/".to_owned()),
+                tls: false,
+                first_address: false,
+            }),
             interval: None,
             timeout: None,
             retries: None,

@@ -127,6 +127,22 @@ fn at_hop(site: &Site, asked: &Asked, findings: &mut Findings) {
         note_each(finding, machine.declared.iter().map(|it| (it.place, declares(it))));
         right = right.or(only_declared(&machine.declared));
     }
+    if let Some(variable) = site.proxy(hop.proxy).port_variable {
+        if port.written.is_none() {
+            note_each(finding, declared_with(&machine.declared, refused.port));
+        }
+        let right = right.or_else(|| first_port(site, &refused.listeners));
+        let Some(right) = right else { return };
+        finding.help(match port.written {
+            Some(_) => format!("use port {right}"),
+            None => format!("set `{variable}={right}`; without it, port {} is asked", refused.port),
+        });
+        if let Some(written) = port.written.filter(|it| is_literal(*it, &refused.port.to_string())) {
+            let safe = refused.certainty == Certainty::Proven;
+            finding.fix(format!("use port {right}"), safe, written, right.to_string());
+        }
+        return;
+    }
     let Some(right) = right else { return };
     // `VIRTUAL_PORT` holds nothing but the port.
     let digits = port.number.to_string();
@@ -145,6 +161,11 @@ fn at_hop(site: &Site, asked: &Asked, findings: &mut Findings) {
         }
         _ => {}
     }
+}
+
+/// The port of the first listener that has one.
+fn first_port(site: &Site, listeners: &[ListenerId]) -> Option<u16> {
+    listeners.iter().find_map(|id| port_of(site.listener(*id)))
 }
 
 fn advise(finding: &mut Finding, host: String, port: u16, reason: &str) {

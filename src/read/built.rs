@@ -8,8 +8,8 @@ use crate::read::app::tokens::Language;
 use crate::read::app::{self, EntryFile};
 use crate::read::catalogue;
 use crate::read::container::Container;
-use crate::read::image::{Image, Origin};
 use crate::read::image::files::{below, in_context, join, parent};
+use crate::read::image::{Image, Origin};
 use crate::read::machine_files::MachineFiles;
 use crate::read::process::Process;
 use crate::read::process::listening::listening;
@@ -394,14 +394,14 @@ const FRAMEWORKS: &[(&str, &[&str])] = &[
 /// `java -jar app.jar` of a project that is built on a framework with a web server: its settings lie in the archive.
 fn archive(container: &Container<'_>, process: &Process) -> Option<Listening> {
     let named = process.arguments.iter().find(|word| word.as_str().ends_with(".jar")).map(|word| word.text.clone());
-    let archive = named.or_else(|| {
-        match container.with_surroundings(|machine| process.variable("JAVA_APP_JAR", machine)) {
+    let archive =
+        named.or_else(|| match container.with_surroundings(|machine| process.variable("JAVA_APP_JAR", machine)) {
             Lookup::Value(path) => Some(path),
             Lookup::Unset | Lookup::Unknown => None,
-        }
-    })?;
+        })?;
     for place in places(container, &join(&process.directory, archive.as_str())) {
-        let built = ["/target/", "/build/libs/", "/build/quarkus-app/"].iter().find_map(|folder| place.path.find(folder));
+        let built =
+            ["/target/", "/build/libs/", "/build/quarkus-app/"].iter().find_map(|folder| place.path.find(folder));
         let Some(module) = built.map(|at| &place.path[..at]) else { continue };
         let builds = ["pom.xml", "build.gradle", "build.gradle.kts"];
         let build = builds.iter().find_map(|name| match place.files.find(&join(module, name)) {
@@ -470,7 +470,8 @@ fn profile(
         Some(value) => Some(Some(value)),
         // The settings themselves may name one.
         None => {
-            let settings = names.iter().filter(|name| name.starts_with("application.") || name.starts_with("bootstrap."));
+            let settings =
+                names.iter().filter(|name| name.starts_with("application.") || name.starts_with("bootstrap."));
             let may_name = |name: &String| match files.find(&join(resources, name)) {
                 Found::File(text) => ["active", "on-profile", "include"].iter().any(|key| text.as_str().contains(key)),
                 _ => true,

@@ -23,6 +23,9 @@ const ANSWERS: Answers =
 /// The variable by which a container asks for a route.
 const ASKS: &str = "VIRTUAL_HOST";
 
+/// The variable by which it says which of its ports is meant.
+const PORT: &str = "VIRTUAL_PORT";
+
 /// A container that has a say in this: such a proxy, or one that asks for a route.
 pub fn concerns(container: &Container<'_>) -> bool {
     runs(container).is_some() || matches!(container.variable(ASKS), Lookup::Value(_))
@@ -51,6 +54,7 @@ pub fn read(site: &mut Site, containers: &[(MachineId, Box<Container<'_>>)]) {
             complete: false,
             connections: None,
             files: None,
+            port_variable: Some(PORT),
         });
         for (target, container) in containers {
             let Lookup::Value(host) = container.variable(ASKS) else { continue };
@@ -102,7 +106,7 @@ fn add(site: &mut Site, proxy: ProxyId, target: MachineId, host: &Text, containe
     let machine = &site.machines[target.0];
     let name = machine.name.to_ascii_lowercase();
     let unknown = |why: &str| To::Unknown(why.to_owned());
-    let (to, place) = match container.variable("VIRTUAL_PORT") {
+    let (to, place) = match container.variable(PORT) {
         Lookup::Value(text) => match text.as_str().trim().parse::<u16>() {
             Ok(number) => (to_port(&name, Port { number, written: Some(text.whole()) }, text.whole()), text.whole()),
             Err(_) if is_port_number(text.as_str()) => (unknown("its `VIRTUAL_PORT` is no number"), text.whole()),

@@ -82,6 +82,7 @@ pub fn read(site: &mut Site, setup: &Setup<'_>) -> Reading {
         complete: loaded.incomplete.is_none() && (setup.machine.is_some() || is_main(&top)),
         connections: connections(&top),
         files: files(&top),
+        port_variable: None,
     });
     for (place, path) in &loaded.missing {
         site.troubles.push(Trouble::IncludeMissing { place: *place, path: path.clone(), machine: setup.machine });

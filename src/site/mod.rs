@@ -221,6 +221,7 @@ mod tests {
             complete: true,
             connections: None,
             files: None,
+            port_variable: None,
         };
         Site { proxies: vec![proxy], ..Site::default() }
     }

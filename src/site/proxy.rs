@@ -33,6 +33,8 @@ pub struct Proxy {
     /// How many connections one of its processes may have, and how many files it may open, where they are written.
     pub connections: Option<Spanned<u64>>,
     pub files: Option<Spanned<u64>>,
+    /// The variable by which a container tells it a port, where it writes its targets itself.
+    pub port_variable: Option<&'static str>,
 }
 
 /// What this proxy does when a hop fails, to be quoted.

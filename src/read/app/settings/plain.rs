@@ -66,23 +66,29 @@ pub fn elixir(text: &Text) -> Settings {
     if let Some(value) = behind("port:") {
         let digits = value.as_str().bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
         let is_plain = digits > 0 && !value.as_str()[digits..].trim_start().starts_with(['+', '-', '*', '|']);
-        settings.add("http.port", match is_plain {
-            true => Setting::Value(value.slice(0..digits)),
-            false => Setting::Unclear(value.whole()),
-        });
+        settings.add(
+            "http.port",
+            match is_plain {
+                true => Setting::Value(value.slice(0..digits)),
+                false => Setting::Unclear(value.whole()),
+            },
+        );
     }
     if let Some(value) = behind("ip:") {
         let tuple = value.as_str().strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(inside, _)| inside);
         let numbers: Vec<&str> = tuple.into_iter().flat_map(|inside| inside.split(',')).map(str::trim).collect();
         let is_plain = numbers.iter().all(|number| number.parse::<u8>().is_ok());
         let separator = if numbers.len() == 4 { "." } else { ":" };
-        settings.add("http.ip", match tuple.filter(|_| is_plain) {
-            Some(inside) => {
-                let place = value.span(0..inside.len() + 2);
-                Setting::Value(Text::fixed(&numbers.join(separator), place))
-            }
-            None => Setting::Unclear(value.whole()),
-        });
+        settings.add(
+            "http.ip",
+            match tuple.filter(|_| is_plain) {
+                Some(inside) => {
+                    let place = value.span(0..inside.len() + 2);
+                    Setting::Value(Text::fixed(&numbers.join(separator), place))
+                }
+                None => Setting::Unclear(value.whole()),
+            },
+        );
     }
     settings
 }
