@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use super::words::{Asked, container, note_each, unknown_name};
+use super::words::{Asked, container, level, note_each, unknown_name};
 use crate::finding::Findings;
 use crate::rules::Rule;
 use crate::rules::words::{list, name};
 use crate::site::Site;
 use crate::site::machine::{Attached, Attachment, Machine, MachineId};
-use crate::site::reach::Reach;
+use crate::site::reach::{Certainty, Reach};
 use crate::source::Span;
 
 pub const RULE: Rule = Rule { id: "target/no-shared-network", doc: include_str!("no_shared_network.md"), check };
 
 fn check(site: &Site, findings: &mut Findings) {
-    let mut pairs: BTreeMap<(MachineId, MachineId), Vec<Asked>> = BTreeMap::new();
+    let mut pairs: BTreeMap<(MachineId, MachineId, Certainty), Vec<Asked>> = BTreeMap::new();
     for (end, hop) in site.ends() {
-        let Reach::OtherNetwork { machine } = end.reach else { continue };
+        let Reach::OtherNetwork { machine, certainty } = end.reach else { continue };
         let Some(home) = site.proxy(hop.proxy).machine else { continue };
-        pairs.entry((home, machine)).or_default().push((end, hop));
+        pairs.entry((home, machine, certainty)).or_default().push((end, hop));
     }
-    for ((home, target), hops) in pairs {
+    for ((home, target, certainty), hops) in pairs {
         let Some(target) = container(site, target) else { continue };
         let asks = hops.iter().map(|(end, hop)| {
             (end.place, format!("`{}` is asked here: {}", target.name, unknown_name(site, end, hop)))
@@ -38,7 +38,7 @@ fn check(site: &Site, findings: &mut Findings) {
             }
             (_, None, None) => (format!("{} and {} share no network", name(home), name(target)), home.place),
         };
-        let finding = findings.error(place, message);
+        let finding = findings.add(level(certainty), place, message);
         let label = if Some(place) == written(target) && written(home).is_none() { target } else { home };
         finding.label(where_it_is(site, label));
         note_each(

@@ -9,7 +9,7 @@ use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::firewall::{Origin, Verdict};
 use crate::site::listener::{Bind, Endpoint, Listener, Protocol};
-use crate::site::machine::{Attached, Attachment, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
+use crate::site::machine::{Attached, Declared, Attachment, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
 use crate::site::proxy::{Hop, Host, Malformed, Port, Resolution, Route, RoutePath, Target, To};
 use crate::site::{astray, loops, sockets};
 use crate::source::{Span, Spanned};
@@ -72,6 +72,7 @@ pub enum Reach {
     /// The machine exists, and no network connects it with the proxy.
     OtherNetwork {
         machine: MachineId,
+        certainty: Certainty,
     },
     /// The machine exists and is not started.
     NotStarted {
@@ -527,7 +528,7 @@ impl<'s> Index<'s> {
             Attached::Host(_) => return self.reach_name_from_host(hop, name),
             Attached::DefaultBridge(_) => {
                 return match self.neighbours(home, name).first() {
-                    Some(machine) => Reach::OtherNetwork { machine: *machine },
+                    Some(machine) => Reach::OtherNetwork { machine: *machine, certainty: Certainty::Proven },
                     None if looks_public(name) => Reach::Leaves,
                     None => self.name_unknown(home, name, Certainty::Proven),
                 };
@@ -555,6 +556,11 @@ impl<'s> Index<'s> {
         }
         let neighbours = self.neighbours(home, name);
         if let Some(open) = self.attachments(home).iter().find(|it| self.site.networks[it.network.0].open) {
+            // A container of another project may have this name, but one of its own that serves the port is meant.
+            let own = neighbours.first().filter(|id| self.is_neighbour_with(home, **id, port));
+            if let Some(machine) = own {
+                return Reach::OtherNetwork { machine: *machine, certainty: Certainty::Likely };
+            }
             let network = &self.site.networks[open.network.0];
             return Reach::undecided(format!("the members of the external network `{}` are not visible", network.name));
         }
@@ -562,7 +568,7 @@ impl<'s> Index<'s> {
             return match self.site.machine(*machine).attached {
                 // Its names, if it has any, are those of the machine whose stack it uses.
                 Attached::Host(_) | Attached::Shares(..) => self.name_unknown(home, name, Certainty::Proven),
-                _ => Reach::OtherNetwork { machine: *machine },
+                _ => Reach::OtherNetwork { machine: *machine, certainty: Certainty::Proven },
             };
         }
         if looks_public(name) {
@@ -600,6 +606,18 @@ impl<'s> Index<'s> {
         let mut found = self.anywhere.get(name).cloned().unwrap_or_default();
         found.sort_by_key(|id| (self.site.machine(*id).project != home.project, *id));
         found
+    }
+
+    /// Whether a container of the same project, on networks of its own, is known to serve a port.
+    fn is_neighbour_with(&self, home: &Machine, id: MachineId, port: u16) -> bool {
+        let machine = self.site.machine(id);
+        let Attached::Networks(networks) = &machine.attached else { return false };
+        let declares = |it: &Declared| it.ports.0 <= port && port <= it.ports.1;
+        machine.project == home.project
+            && machine.start == Start::Always
+            && !networks.iter().any(|it| self.site.networks[it.network.0].open)
+            && (machine.listening.listeners.iter().any(|it| listener_port(it) == Some(port))
+                || machine.declared.iter().any(declares))
     }
 
     fn reach_name_from_host(&self, hop: &Hop, name: &str) -> Reach {
