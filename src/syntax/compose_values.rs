@@ -8,6 +8,8 @@ pub mod ports;
 pub mod volumes;
 pub mod words;
 
+use std::net::IpAddr;
+
 use pest::Parser;
 use pest_derive::Parser;
 
@@ -69,6 +71,15 @@ pub fn extra_host(text: &Text) -> Result<(Text, Text), Refusal> {
     let [name, address, ..] = &pairs[..] else { return Err(refused()) };
     let slice = |pair: &pest::iterators::Pair<'_, Rule>| text.slice(pair.as_span().start()..pair.as_span().end());
     Ok((slice(name), without_brackets(&slice(address))))
+}
+
+/// The address of a host without its brackets; Docker takes nothing but an IP address and `host-gateway`.
+pub fn host_address(text: &Text) -> Result<Text, Refusal> {
+    let address = without_brackets(text);
+    if address == "host-gateway" || address.as_str().parse::<IpAddr>().is_ok() {
+        return Ok(address);
+    }
+    Err(Refusal::new(text.whole(), format!("`{text}` is no IP address: write one, or `host-gateway`")))
 }
 
 /// `[::1]` without its brackets.
@@ -138,7 +149,7 @@ fn parse<'t>(rule: Rule, text: &'t Text) -> Option<pest::iterators::Pairs<'t, Ru
 
 #[cfg(test)]
 mod tests {
-    use super::{duration, extra_host, image, size};
+    use super::{host_address, duration, extra_host, image, size};
     use crate::source::{Sources, Text};
 
     fn text(value: &str) -> Text {
@@ -173,6 +184,9 @@ mod tests {
         assert_eq!(shown("db=[::1]").unwrap(), "db ::1");
         assert_eq!(shown("db:::1").unwrap(), "db ::1");
         assert_eq!(shown("db"), None);
+        assert!(host_address(&text("host-gateway")).is_ok());
+        assert!(host_address(&text("[fd00::1]")).is_ok());
+        assert!(host_address(&text("host:gateway")).is_err());
     }
 
     #[test]

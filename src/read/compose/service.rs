@@ -13,7 +13,7 @@ use crate::read::compose::reader::{Pair, Reader};
 use crate::read::compose::tree::{Kind, Mark, Node};
 use crate::read::snapshot;
 use crate::source::{Spanned, Text};
-use crate::syntax::compose_values::{extra_host, without_brackets};
+use crate::syntax::compose_values::{extra_host, host_address, without_brackets};
 
 impl Reader<'_, '_> {
     pub fn service(&mut self, name: Spanned<String>, mut node: Node, active_profiles: &[String]) -> Service {
@@ -186,15 +186,19 @@ impl Reader<'_, '_> {
                     if let Some(map) = item.map() {
                         maps.push(map);
                     } else if let Some(text) = item.text() {
-                        hosts.extend(self.accept(item, extra_host(&text)));
+                        let Some((name, address)) = self.accept(item, extra_host(&text)) else { continue };
+                        self.accept(item, host_address(&address));
+                        hosts.push((name, address));
                     }
                 }
             }
         }
         for (name, addresses) in maps.into_iter().flat_map(|map| map.iter()) {
-            let name = name.clone();
-            let addresses = addresses.items().iter().filter_map(Node::text);
-            hosts.extend(addresses.map(|address| (name.clone(), without_brackets(&address))));
+            for item in addresses.items() {
+                let Some(address) = item.text() else { continue };
+                self.accept(item, host_address(&address));
+                hosts.push((name.clone(), without_brackets(&address)));
+            }
         }
         hosts
     }
