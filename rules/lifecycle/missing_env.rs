@@ -50,6 +50,9 @@ fn message(variable: &EmptyVariable) -> String {
         EmptyEffect::Overwrites { path } => format!("`{path}` is emptied before it is read"),
         EmptyEffect::Empties { what } if what.contains(name.as_str()) => format!("`{name}` has no value"),
         EmptyEffect::Empties { what } => format!("`{name}` has no value, so {what} is empty"),
+        EmptyEffect::TakenBefore { expression } => {
+            format!("compose replaces `{expression}` itself, and there it has no value")
+        }
         EmptyEffect::Refused { message } if message.is_empty() => format!("`{name}` has no value"),
         EmptyEffect::Refused { message } => format!("`{name}` has no value: {message}"),
         EmptyEffect::FileMissing { path, .. } => format!("the file of variables `{path}` is not there"),
@@ -70,6 +73,7 @@ fn label(effect: &EmptyEffect) -> &'static str {
         EmptyEffect::Eats { .. } => "replaces every word that looks like a variable",
         EmptyEffect::Overwrites { .. } => "reads what it writes to",
         EmptyEffect::Empties { .. } => "becomes empty",
+        EmptyEffect::TakenBefore { .. } => "empty before the container starts",
         EmptyEffect::Refused { .. } | EmptyEffect::FileMissing { .. } => "nothing of the project starts",
         EmptyEffect::FileElsewhere { .. } => "it is started in this folder",
         EmptyEffect::Required { .. } | EmptyEffect::FileOfService { .. } => "needed here",
@@ -88,6 +92,9 @@ fn help(variable: &EmptyVariable) -> String {
         EmptyEffect::Eats { .. } => "tell it which variables to replace: `'$ONE $TWO'`".to_owned(),
         EmptyEffect::Overwrites { .. } => "keep the template under another name".to_owned(),
         EmptyEffect::Empties { .. } => format!("set `{name}`, or give it a default: `${{{name}:-value}}`"),
+        EmptyEffect::TakenBefore { expression } => {
+            format!("write `${expression}`, which reaches the container as `{expression}`")
+        }
         EmptyEffect::Refused { .. } | EmptyEffect::Required { .. } => format!("set `{name}`"),
         EmptyEffect::FileOfService { path, .. } => {
             format!("make the file, or say that it may be missing: `EnvironmentFile=-{path}`")

@@ -22,12 +22,12 @@ use crate::read::compose::check::Dangling;
 use crate::read::compose::environment::Environment;
 use crate::read::compose::find::{Certainty, Group};
 use crate::read::compose::load::{Documents, Loader, Named, Services, parent};
-use crate::read::compose::model::{Project, Service};
+use crate::read::compose::model::{CommandForm, Project, Service};
 use crate::read::compose::reader::Reader;
 use crate::read::compose::tree::{Folder, Kind, Mark, Node};
 use crate::side_by_side::side_by_side;
-use crate::source::{FileId, Sources, Spanned, Text};
-use crate::syntax::compose_values::interpolation::interpolate;
+use crate::source::{FileId, Sources, Span, Spanned, Text};
+use crate::syntax::compose_values::interpolation::{Missing, interpolate};
 use crate::syntax::yaml::{Document, NodeRef};
 
 /// So many projects, or files, are read before a second thread would have started.
@@ -82,6 +82,7 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
         name,
         folder: folder_path,
         files: loader.files,
+        meant_inside: meant_inside(&services, &loader.missing),
         services,
         kept: Vec::new(),
         networks,
@@ -190,6 +191,32 @@ fn name(documents: &Documents<'_>, files: &[FileId], folder: &str, environment: 
     let kept = |letter: &char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '_' | '-');
     let name: String = name.chars().filter(kept).collect();
     Some(name.trim_start_matches(['_', '-']).to_owned()).filter(|name| !name.is_empty())
+}
+
+/// Variables without a value that a service names in its command and sets for its container: the shell of the container
+/// is meant to replace them.
+fn meant_inside(services: &[Box<Service>], missing: &[Missing]) -> Vec<(Span, Span)> {
+    let mut found = Vec::new();
+    for service in services.iter().filter(|_| !missing.is_empty()) {
+        let forms = [&service.command, &service.entrypoint].into_iter().flatten();
+        let places: Vec<Span> = forms
+            .filter_map(|form| match form {
+                CommandForm::Shell(text) => Some(text.whole()),
+                CommandForm::List(words) => Some(words.first()?.whole().to(words.last()?.whole())),
+            })
+            .collect();
+        for variable in missing {
+            let is_inside = |place: &Span| {
+                let (whole, part) = (place.range(), variable.span.range());
+                place.file == variable.span.file && whole.start <= part.start && part.end <= whole.end
+            };
+            let own = service.environment.iter().find(|(name, _)| name.value == variable.name.value);
+            if let Some((name, _)) = own.filter(|_| places.iter().any(is_inside)) {
+                found.push((variable.span, name.span));
+            }
+        }
+    }
+    found
 }
 
 /// A file that another program fills in first is no YAML yet, and nobody's mistake.

@@ -511,10 +511,14 @@ pub fn variables(site: &mut Site, sources: &Sources, project: &Project) {
     let environment = sources.read(&format!("{folder}.env"));
     for missing in &project.missing_variables {
         let given = environment.map(|file| (Span { file, start: 0, end: 0 }, "this file does not set it".to_owned()));
+        let own = project.meant_inside.iter().find(|(variable, _)| *variable == missing.span);
+        let own = own.map(|(_, place)| (*place, "set here, for the container only".to_owned()));
         let effect = match &missing.required {
             Some(message) => EmptyEffect::Refused { message: message.clone() },
+            None if own.is_some() => EmptyEffect::TakenBefore { expression: format!("${{{}}}", missing.name) },
             None => EmptyEffect::Empties { what: missing.name.value.clone() },
         };
+        let given = own.or(given);
         site.troubles.push(Trouble::EmptyVariable(EmptyVariable {
             name: missing.name.value.clone(),
             place: missing.span,

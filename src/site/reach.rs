@@ -9,7 +9,7 @@ use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::firewall::{Origin, Verdict};
 use crate::site::listener::{Bind, Endpoint, Listener, Protocol};
-use crate::site::machine::{Attached, Declared, Attachment, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
+use crate::site::machine::{Attached, Attachment, Declared, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
 use crate::site::proxy::{Hop, Host, Malformed, Port, Resolution, Route, RoutePath, Target, To};
 use crate::site::{astray, loops, sockets};
 use crate::source::{Span, Spanned};

@@ -51,6 +51,8 @@ pub enum EmptyEffect {
     Overwrites { path: String },
     /// A host, port or path is left empty.
     Empties { what: String },
+    /// It is meant for the shell inside the container, and replaced before the container is made.
+    TakenBefore { expression: String },
     /// Compose refuses to start without it; the message it shows.
     Refused { message: String },
     /// A file of variables that a service needs is not there.

@@ -149,7 +149,7 @@ fn parse<'t>(rule: Rule, text: &'t Text) -> Option<pest::iterators::Pairs<'t, Ru
 
 #[cfg(test)]
 mod tests {
-    use super::{host_address, duration, extra_host, image, size};
+    use super::{duration, extra_host, host_address, image, size};
     use crate::source::{Sources, Text};
 
     fn text(value: &str) -> Text {

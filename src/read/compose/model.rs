@@ -26,6 +26,8 @@ pub struct Project {
     pub active_profiles: Vec<String>,
     /// Variables of the files that are set nowhere. They may be set in the shell of whoever runs compose.
     pub missing_variables: Vec<Missing>,
+    /// Those in the command of a service that sets them for its container: the variable, and where it is set.
+    pub meant_inside: Vec<(Span, Span)>,
     /// What compose would refuse.
     pub problems: Vec<Problem>,
     /// A part of a file could not be read, or a file that is named is not there: nothing follows from what is absent.
