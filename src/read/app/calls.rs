@@ -1,6 +1,7 @@
 //! The functions that may stand around a port: conversions, defaults, environment look-ups, formats.
 
 use crate::read::app::expression::{Call, Expression, Shape};
+use crate::read::app::paths::absolute;
 use crate::read::app::program::Program;
 use crate::read::app::tokens::Language;
 use crate::read::app::value::Value;
@@ -28,11 +29,19 @@ impl Program<'_> {
                     other => Value::Unclear(other.span()),
                 };
             }
-            (Language::JavaScript, ["process", "cwd"]) | (Language::Python, ["os", "getcwd"]) => {
+            (Language::JavaScript, ["process", "cwd"])
+            | (Language::Python, ["os", "getcwd"])
+            | (Language::Ruby, ["Dir", "pwd" | "getwd"]) => {
                 return Value::Text(Text::fixed(self.surroundings.directory, span));
             }
-            (Language::JavaScript, ["path", "join" | "resolve"]) | (Language::Python, ["os", "path", "join"]) => {
+            (Language::JavaScript, ["path", "join" | "resolve"])
+            | (Language::Python, ["os", "path", "join"])
+            | (Language::Ruby, ["File", "join"]) => {
                 return self.joined_path(call, span, at);
+            }
+            (Language::Python, ["os", "path", "abspath" | "realpath" | "dirname"])
+            | (Language::Ruby, ["File", "expand_path" | "realpath" | "dirname"]) => {
+                return self.tidied_path(call, last, span, at);
             }
             (Language::JavaScript, ["require"]) => {
                 return match first.map(|first| self.evaluate(first, at)) {
@@ -72,6 +81,22 @@ impl Program<'_> {
         }
         let Shape::Member(of, _) = &call.callee.shape else { return Value::Unclear(span) };
         self.method_value(call, of, last, span, at)
+    }
+
+    /// `File.expand_path("../..", __FILE__)`, `os.path.dirname(os.path.abspath(__file__))`
+    fn tidied_path(&self, call: &Call, function: &str, span: Span, at: usize) -> Value {
+        let text = |index: usize| call.positional(index).map(|argument| self.evaluate(argument, at));
+        let Some(Value::Text(path)) = text(0) else { return Value::Unclear(span) };
+        if function == "dirname" {
+            let folder = path.as_str().rsplit_once('/').map_or(".", |(folder, _)| folder);
+            return Value::Text(Text::fixed(if folder.is_empty() { "/" } else { folder }, span));
+        }
+        let folder = match text(1) {
+            Some(Value::Text(folder)) => folder.as_str().to_owned(),
+            Some(_) => return Value::Unclear(span),
+            None => self.surroundings.directory.to_owned(),
+        };
+        Value::Text(Text::fixed(&absolute(&folder, path.as_str()), span))
     }
 
     fn method_value(&self, call: &Call, of: &Expression, method: &str, span: Span, at: usize) -> Value {
@@ -191,11 +216,11 @@ impl Program<'_> {
     }
 
     fn joined_path(&self, call: &Call, span: Span, at: usize) -> Value {
-        let mut path = String::new();
+        let mut path = self.surroundings.directory.to_owned();
         for argument in &call.arguments {
             let value = self.evaluate(&argument.value, at);
             let Some(text) = value.text() else { return Value::Unclear(span) };
-            path = crate::read::app::paths::absolute(&path, text.as_str());
+            path = absolute(&path, text.as_str());
         }
         Value::Text(Text::fixed(&path, span))
     }

@@ -169,7 +169,11 @@ impl Program<'_> {
         if name == "__dirname" && self.language == Language::JavaScript {
             return Value::Text(Text::fixed(self.folder(), span));
         }
-        Value::Unclear(span)
+        match (self.language, name) {
+            (Language::Python, "__file__") | (Language::Ruby, "__FILE__") => Value::Text(Text::fixed(self.path, span)),
+            (Language::Ruby, "__dir__") => Value::Text(Text::fixed(self.folder(), span)),
+            _ => Value::Unclear(span),
+        }
     }
 
     /// Whether an assignment was made by the time the program is at a token.
