@@ -32,7 +32,7 @@ fn check(site: &Site, findings: &mut Findings) {
 /// `internal`): a machine of one's own seldom has several sites behind one address.
 fn is_public(name: &str) -> bool {
     let name = name.trim_end_matches('.');
-    let private = ["lan", "local", "internal", "intranet", "corp", "home", "private", "localdomain"];
+    let private = ["lan", "local", "internal", "intranet", "corp", "home", "private", "localdomain", "consul"];
     !name.ends_with(".home.arpa") && name.rsplit_once('.').is_some_and(|(_, last)| !private.contains(&last))
 }
 

@@ -52,6 +52,11 @@ pub struct Process {
     pub words: Vec<String>,
     /// The socket that it is started with as its standard input, as supervisord does it.
     pub handed: Option<Text>,
+    /// It runs as somebody else than the one who started it: `sudo`, `gosu`.
+    pub changes_user: bool,
+    /// As whom and with which umask it is started, where that is said on the way to it, as supervisord does it.
+    pub user: Option<String>,
+    pub umask: Option<u32>,
     /// The words behind its name.
     pub arguments: Vec<Argument>,
     /// Variables that were set on the way, over those of the machine.

@@ -26,6 +26,9 @@ const MOST_NAMES: usize = 200;
 /// What reads a file of variables before the settings are evaluated.
 const LOADERS: &[&str] = &["load_dotenv", "read_env(", "read_envfile", "from decouple import", "AutoConfig"];
 
+/// Variables that Docker sets in every container.
+const OF_EVERY_CONTAINER: &[&str] = &["HOME", "HOSTNAME", "PATH", "PWD", "TERM"];
+
 /// What a sample of a file of variables has in its name.
 const SAMPLES: &[&str] = &["example", "sample", "template", "dist"];
 
@@ -162,7 +165,8 @@ fn indexed(text: &Text) -> Vec<(String, Span)> {
             continue;
         }
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if is_name && !source.contains(&format!("{name}=(")) {
+        let has_default = ["'", "\""].iter().any(|quote| source.contains(&format!("setdefault({quote}{name}{quote}")));
+        if is_name && !has_default && !OF_EVERY_CONTAINER.contains(&name) && !source.contains(&format!("{name}=(")) {
             found.push((name.to_owned(), text.span(from + at..from + end + 1)));
         }
     }

@@ -1,9 +1,11 @@
 //! The programs that supervisord keeps running.
 
+use std::ops::Range;
+
 use crate::read::app::paths::absolute;
 use crate::read::app::php_fpm::expand;
 use crate::read::surroundings::{Found, Surroundings};
-use crate::source::{Spanned, Text};
+use crate::source::{Spanned, Text, TextBuilder};
 use crate::syntax::ini::{self, Ini, Style};
 
 #[derive(Clone, Debug, Default)]
@@ -17,18 +19,25 @@ pub struct Supervised {
 #[derive(Clone, Debug)]
 pub struct SupervisedProgram {
     pub name: Spanned<String>,
-    /// Without a shell: supervisord splits it into words itself. `%(ENV_NAME)s` is left as it is.
+    /// Without a shell: supervisord splits it into words itself. `%(ENV_NAME)s` is left as it is, see [`expanded`].
     pub command: Text,
     pub directory: Option<Text>,
     /// What `[supervisord]` gives to all, then its own; of two equal names the last one counts.
     pub environment: Vec<(Spanned<String>, Text)>,
     pub user: Option<Text>,
+    pub umask: Option<u32>,
+    /// The numbers of its processes: `numprocs`, from `numprocs_start` on.
+    pub numbers: Range<u32>,
     /// `true` unless it says otherwise.
     pub autostart: bool,
     pub autorestart: Option<Text>,
     /// The socket of an `fcgi-program`.
     pub socket: Option<Text>,
 }
+
+/// Nobody runs more processes of one program, or writes numbers with more digits.
+const MOST_PROCESSES: u32 = 64;
+const WIDEST: usize = 20;
 
 /// Reads supervisord.conf, which stands at `path` (absolute), and the files of its `[include]`.
 pub fn supervised(main: &Text, path: &str, surroundings: &Surroundings) -> Supervised {
@@ -74,17 +83,53 @@ fn programs(document: &Ini, common: &[(Spanned<String>, Text)], result: &mut Sup
         let off =
             |value: &Text| matches!(value.as_str().trim().to_ascii_lowercase().as_str(), "false" | "no" | "off" | "0");
         let own = get("environment").map(environment).unwrap_or_default();
+        let number = |key: &str| get(key).and_then(|value| value.as_str().trim().parse::<u32>().ok());
+        let start = number("numprocs_start").unwrap_or(0);
         result.programs.push(SupervisedProgram {
             name: Spanned::new(name.trim().to_owned(), section.name.span),
             command: command.clone(),
             directory: get("directory").cloned(),
             environment: common.iter().cloned().chain(own).collect(),
             user: get("user").cloned(),
+            umask: get("umask").and_then(|mask| u32::from_str_radix(mask.as_str().trim(), 8).ok()),
+            numbers: start..start.saturating_add(number("numprocs").unwrap_or(1).min(MOST_PROCESSES)),
             autostart: !get("autostart").is_some_and(off),
             autorestart: get("autorestart").cloned(),
             socket: get("socket").cloned(),
         });
     }
+}
+
+/// Puts in what supervisord knows under a name, `%(ENV_PORT)s`, `80%(process_num)02d`; `None`: something is not known.
+pub fn expanded(text: &Text, known: &dyn Fn(&str) -> Option<Text>) -> Option<Text> {
+    let source = text.as_str();
+    if !source.contains('%') {
+        return Some(text.clone());
+    }
+    let mut builder = TextBuilder::default();
+    let mut at = 0;
+    while let Some(start) = source[at..].find('%').map(|length| at + length) {
+        builder.push(text, at..start);
+        if source[start..].starts_with("%%") {
+            builder.push(text, start..start + 1);
+            at = start + 2;
+            continue;
+        }
+        let (name, format) = source[start..].strip_prefix("%(")?.split_once(')')?;
+        let value = known(name)?;
+        let digits = format.bytes().take_while(u8::is_ascii_digit).count();
+        if !format[digits..].starts_with(['s', 'd']) {
+            return None;
+        }
+        let width = format[..digits].parse::<usize>().unwrap_or(0).min(WIDEST);
+        let fill = if format.starts_with('0') { "0" } else { " " };
+        let end = start + "%()".len() + name.len() + digits + 1;
+        builder.push_fixed(&fill.repeat(width.saturating_sub(value.as_str().len())), text.span(start..end));
+        builder.push(&value, 0..value.as_str().len());
+        at = end;
+    }
+    builder.push(text, at..source.len());
+    Some(builder.finish(text.whole()))
 }
 
 /// `A="1",B=2`

@@ -24,6 +24,8 @@ pub struct Wrapper {
     pub several: bool,
     /// Only the next word counts, as the name of a service: `service nginx start`.
     pub service: bool,
+    /// The command runs as somebody else.
+    pub changes_user: bool,
     /// The entrypoint script of an image, which ends in its arguments.
     pub passes_on: bool,
     /// The option that names the working directory.

@@ -217,10 +217,6 @@ fn supervisor(server: &Server<'_>, inventory: &mut Inventory) {
     let Some((path, text)) = mains.iter().find_map(|path| Some((path, server.text(path)?))) else { return };
     let mut running = unseen("supervisor.service", text.span(0..0));
     run(server, &mut running, &["supervisord", "-c", path], "/", &Identity::root());
-    // Each program may have a user of its own.
-    for listener in &mut running.listeners {
-        listener.access = None;
-    }
     inventory.running.push(running);
 }
 

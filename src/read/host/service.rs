@@ -15,7 +15,7 @@ use crate::read::host::words;
 use crate::read::process::access::{self, Identity};
 use crate::read::process::{self, Process, Start};
 use crate::read::running::named_main;
-use crate::read::surroundings::Surroundings;
+use crate::read::surroundings::{Found, Surroundings};
 use crate::site::backend::{Backend, Memory};
 use crate::site::listener::{Endpoint, Listener};
 use crate::site::machine::{Folder, MachineId, Service};
@@ -69,16 +69,16 @@ fn identity_of(server: &Server<'_>, unit: &Unit) -> Identity {
     let named = unit.value("Service", "User").map(|user| user.as_str().to_owned());
     let user = named.unwrap_or_else(|| if dynamic { stem.to_owned() } else { "root".to_owned() });
     let group = unit.value("Service", "Group").map(|group| group.as_str().to_owned());
-    let group = group.unwrap_or_else(|| primary_group(server, &user));
+    let group = group.unwrap_or_else(|| primary_group(&|path| server.find(path), &user));
     let umask = unit.value("Service", "UMask");
     let umask = umask.and_then(|mask| u32::from_str_radix(mask.as_str(), 8).ok()).unwrap_or(0o022);
     Identity { user, group: Some(group), umask }
 }
 
 /// The group of a user as /etc/passwd has it; else the one that is called like the user, as `adduser` makes it.
-fn primary_group(server: &Server<'_>, user: &str) -> String {
+fn primary_group(find: &dyn Fn(&str) -> Found, user: &str) -> String {
     let field = |path: &str, matches: &dyn Fn(&[&str]) -> bool, wanted: usize| {
-        let text = server.text(path)?;
+        let Found::File(text) = find(path) else { return None };
         let line = text.as_str().lines().map(|line| line.split(':').collect::<Vec<&str>>());
         line.into_iter().find(|fields| matches(fields))?.get(wanted).map(|field| (*field).to_owned())
     };
@@ -269,6 +269,7 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
     if let Some(memory) = &mut running.memory {
         memory.demands.extend(memory::of_process(process, surroundings));
     }
+    let identity = &own_identity(process, surroundings, identity);
     // The machine is told when the service is put into one.
     let mut found = backends::of_process(MachineId(0), process, &own, surroundings);
     let mut places = Vec::new();
@@ -286,6 +287,15 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
     running.backends.extend(found);
     running.processes.push(places);
     running.open = running.open.take().or(listening.open);
+}
+
+/// What root starts may be started as somebody else.
+fn own_identity(process: &Process, surroundings: &Surroundings<'_>, identity: &Identity) -> Identity {
+    let umask = process.umask.unwrap_or(identity.umask);
+    match process.user.as_ref().filter(|_| identity.is_root()) {
+        Some(user) => Identity { user: user.clone(), group: Some(primary_group(surroundings.file, user)), umask },
+        None => Identity { umask, ..identity.clone() },
+    }
 }
 
 fn home_of(server: &Server<'_>, user: &str) -> String {

@@ -47,6 +47,9 @@ fn is_pool(program: &Program) -> bool {
 /// does with its sockets.
 pub fn complete(listener: &mut Listener, process: &Process, identity: &Identity) {
     let Some(program) = process.program.filter(|_| has_known_access(process)) else { return };
+    if process.changes_user {
+        listener.access = None;
+    }
     let Some(access) = listener.access.as_mut() else { return };
     if is_pool(program) && access.admitted.is_some() {
         access.mode = Some(0o660);

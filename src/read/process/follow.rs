@@ -59,6 +59,8 @@ pub struct State {
     pub parameters: Vec<Argument>,
     /// What runs here runs only under a condition.
     pub conditional: bool,
+    /// It runs as somebody else than the one who started the script.
+    pub changes_user: bool,
     /// A file that was taken in cannot be seen, so any variable may be set.
     pub hidden: bool,
 }
@@ -72,6 +74,7 @@ impl State {
             script: None,
             parameters: Vec::new(),
             conditional: false,
+            changes_user: false,
             hidden: false,
         }
     }
@@ -401,6 +404,9 @@ pub fn process(name: String, arguments: Vec<Argument>, state: &State, place: Spa
         called: name.clone(),
         words: Vec::new(),
         handed: None,
+        changes_user: state.changes_user,
+        user: None,
+        umask: None,
         name,
         arguments,
         variables: state.variables.clone(),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::read::app::supervisor::supervised;
+use crate::read::app::supervisor::{SupervisedProgram, expanded, supervised};
 use crate::read::process::Argument;
 use crate::read::process::follow::{Follower, Role, State, absolute};
 use crate::read::process::pm2;
@@ -112,25 +112,48 @@ fn supervisor(follower: &mut Follower, path: Option<String>, state: &State, role
         follower.open(why);
     }
     for program in supervised.programs.iter().filter(|program| program.autostart) {
-        let mut inner = state.clone();
-        if let Some(folder) = &program.directory {
-            inner.directory = absolute("/", folder.as_str());
+        for number in program.numbers.clone() {
+            run_supervised(follower, program, number, state, role);
         }
-        for (name, value) in &program.environment {
-            inner.variables.insert(name.value.clone(), Lookup::Value(value.clone()));
+    }
+}
+
+/// One process of a program: supervisord knows its number, its name and its variables in `%(…)s` (its manual, "String
+/// expressions").
+fn run_supervised(follower: &mut Follower, program: &SupervisedProgram, number: u32, state: &State, role: Role) {
+    let mut inner = state.clone();
+    let place = program.name.span;
+    let named = |name: &str| match name {
+        "program_name" => Some(Text::fixed(&program.name.value, place)),
+        "process_num" => Some(Text::fixed(&number.to_string(), place)),
+        _ => None,
+    };
+    for (name, value) in &program.environment {
+        let value = expanded(value, &named).map_or(Lookup::Unknown, Lookup::Value);
+        inner.variables.insert(name.value.clone(), value);
+    }
+    let known = |name: &str| {
+        let Some(variable) = name.strip_prefix("ENV_") else { return named(name) };
+        let outside = || (follower.surroundings.variable)(variable);
+        match inner.variables.get(variable).cloned().unwrap_or_else(outside) {
+            Lookup::Value(value) => Some(value),
+            Lookup::Unset | Lookup::Unknown => None,
         }
-        if program.command.as_str().contains("%(") {
-            follower.open(format!("the command of `{}` holds an expansion", program.name));
-            continue;
-        }
-        let role = if role == Role::Last { Role::Beside } else { role };
-        let first = follower.started.processes.len();
-        follower.script(&shell(&program.command), &mut inner, Vec::new(), role);
-        if let Some(socket) = &program.socket {
-            for process in &mut follower.started.processes[first..] {
-                process.handed = Some(socket.clone());
-            }
-        }
+    };
+    let folder = program.directory.clone().unwrap_or_else(|| Text::fixed(&inner.directory, place));
+    let Some((command, folder)) = expanded(&program.command, &known).zip(expanded(&folder, &known)) else {
+        return follower.open(format!("the command of `{}` holds an expansion", program.name));
+    };
+    if program.directory.is_some() {
+        inner.directory = absolute("/", folder.as_str());
+    }
+    let role = if role == Role::Last { Role::Beside } else { role };
+    let first = follower.started.processes.len();
+    follower.script(&shell(&command), &mut inner, Vec::new(), role);
+    for process in &mut follower.started.processes[first..] {
+        process.handed.clone_from(&program.socket);
+        process.user = program.user.as_ref().map(|user| user.as_str().trim().to_owned());
+        process.umask = program.umask;
     }
 }
 

@@ -37,6 +37,7 @@ impl Follower<'_, '_> {
     ) -> Option<Vec<Argument>> {
         let name = || words[..own].iter().map(Argument::as_str).collect::<Vec<&str>>().join(" ");
         let name_place = words[0].text.whole();
+        state.changes_user |= wrapper.changes_user;
         if let Some(option) = &wrapper.directory
             && let Some(folder) = option_value(&words, option).filter(|folder| folder.complete)
         {
