@@ -15,6 +15,7 @@ pub mod web_server;
 
 use std::collections::BTreeMap;
 
+use crate::read::catalogue::entries::matches;
 use crate::read::catalogue::image::ImageFacts;
 use crate::read::catalogue::program::Program;
 use crate::read::surroundings::Surroundings;
@@ -151,8 +152,13 @@ pub fn container_start(
         None if entrypoint.is_some() => Vec::new(),
         None => image.and_then(|image| image.command.as_deref()).map(fixed).unwrap_or_default(),
     };
-    if entrypoint.is_none() && given.first().is_some_and(|first| first.as_str().starts_with('-')) {
-        words.extend(image.and_then(|image| image.dashes.as_deref()).map(|word| Text::fixed(word, place)));
+    let is_argument = |image: &ImageFacts, first: &Text| {
+        first.as_str().starts_with('-') || image.before.iter().any(|pattern| matches(pattern, first.as_str()))
+    };
+    if let (None, Some(image), Some(first)) = (entrypoint, image, given.first())
+        && is_argument(image, first)
+    {
+        words.extend(image.dashes.as_deref().map(|word| Text::fixed(word, place)));
     }
     words.extend(given);
     (!words.is_empty()).then_some(Start::Exec(words))

@@ -14,6 +14,7 @@ use crate::read::image::Change;
 use crate::read::image::files::{below, join};
 use crate::read::image::ignore::is_kept_out_by_git;
 use crate::read::machine_files::MachineFiles;
+use crate::read::process::Start;
 use crate::read::running::{NGINX_PLACES, NginxRead};
 use crate::read::snapshot::Tree as Snapshot;
 use crate::read::starting;
@@ -294,6 +295,7 @@ pub fn outside_of_includes(
         Change::Copy { target, .. } => Some(target.clone()),
         _ => None,
     });
+    let links = links_sites(container);
     let mut seen = BTreeSet::new();
     for target in mounted.chain(copied) {
         let is_below = NGINX_PLACES.iter().any(|folder| below(folder, &target).is_some_and(|rest| !rest.is_empty()));
@@ -304,7 +306,8 @@ pub fn outside_of_includes(
             _ => continue,
         };
         for path in names {
-            let is_template = path.contains("/templates/") || is_put_aside(&path) || path.contains("/sites-available/");
+            let is_linked = links && path.contains("/sites-available/");
+            let is_template = path.contains("/templates/") || is_put_aside(&path) || is_linked;
             let taken = nginx.includes.iter().any(|include| {
                 let folders = include.path.rsplit_once('/').zip(path.rsplit_once('/'));
                 folders.is_some_and(|((pattern, _), (folder, _))| glob::is_pattern(pattern) || pattern == folder)
@@ -325,6 +328,24 @@ pub fn outside_of_includes(
         }
     }
     nothing_listens && !seen.is_empty()
+}
+
+/// A script of the build or of the start may link sites that are available.
+fn links_sites(container: &Container<'_>) -> bool {
+    let commands = container.files.image.iter().flat_map(|image| &image.commands);
+    let mut words = commands.flat_map(|command| &command.words).filter_map(|word| word.literal());
+    let sources = container.files.snapshot.sources;
+    let opened = container.opened.borrow();
+    let mut texts = opened.iter().map(|file| sources.get(*file).text.as_str());
+    let of_start = match &container.start {
+        Some(Start::Shell(text)) => text.as_str().contains("sites-"),
+        Some(Start::Exec(words)) => words.iter().any(|word| word.as_str().contains("sites-")),
+        None => true,
+    };
+    of_start
+        || words.any(|word| word.as_str().contains("sites-") || word.as_str().ends_with(".sh"))
+        || texts.any(|text| text.contains("sites-enabled"))
+        || container.started.open.is_some()
 }
 
 /// Servers without a name of their own behind the one that comes with the image: nginx takes the first server of an

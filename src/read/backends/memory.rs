@@ -21,15 +21,15 @@ const OPTIONS: &[&str] =
 
 /// The memory of a machine with this limit.
 pub fn memory(machine: MachineId, limit: Spanned<u64>, container: &Container<'_>) -> Memory {
-    let mut demands = heaps(&texts(container));
+    let mut demands = heaps(&texts(container), limit.value);
     container.with_surroundings(|surroundings| {
         demands.extend(container.started.processes.iter().flat_map(|process| pools(process, surroundings)));
     });
     Memory { machine, service: None, limit, demands }
 }
 
-/// What one process may take.
-pub fn of_process(process: &Process, surroundings: &Surroundings<'_>) -> Vec<Demand> {
+/// What one process may take where no more than `limit` bytes are allowed.
+pub fn of_process(process: &Process, limit: u64, surroundings: &Surroundings<'_>) -> Vec<Demand> {
     let mut texts: Vec<Text> = process.arguments.iter().map(|argument| argument.text.clone()).collect();
     let is_java_or_node =
         ["java", "catalina.sh", "node"].contains(&process.called.rsplit('/').next().unwrap_or_default());
@@ -39,7 +39,7 @@ pub fn of_process(process: &Process, surroundings: &Surroundings<'_>) -> Vec<Dem
             Lookup::Unset | Lookup::Unknown => None,
         }));
     }
-    let mut demands = heaps(&texts);
+    let mut demands = heaps(&texts, limit);
     demands.extend(pools(process, surroundings));
     demands
 }
@@ -52,12 +52,20 @@ pub fn limit(text: &Text) -> Option<Spanned<u64>> {
     Some(Spanned::new(bytes, text.whole()))
 }
 
-fn heaps(texts: &[Text]) -> Vec<Demand> {
+fn heaps(texts: &[Text], limit: u64) -> Vec<Demand> {
     let mut demands = Vec::new();
     let heap = texts.iter().find_map(|text| {
         let (number, unit, range) = number_behind(text.as_str(), "-Xmx")?;
         Some((bytes(number, &unit)?, text.span(range)))
     });
+    // Without a size it is a share of the limit, in percent.
+    let share = || {
+        texts.iter().find_map(|text| {
+            let (percent, _, range) = number_behind(text.as_str(), "-XX:MaxRAMPercentage=")?;
+            Some((limit / 100 * percent.min(100), text.span(range)))
+        })
+    };
+    let heap = heap.or_else(share);
     if let Some((bytes, place)) = heap {
         demands.push(Demand { bytes, what: "the heap of Java".to_owned(), place, factor: None, share: JAVA });
     }

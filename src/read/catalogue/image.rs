@@ -20,6 +20,8 @@ pub struct ImageFacts {
     pub command: Option<Vec<String>>,
     /// The program that the entrypoint puts in front of a command that begins with a dash.
     pub dashes: Option<String>,
+    /// Further first words of a command, as patterns, in front of which it puts that program.
+    pub before: Vec<String>,
     /// `EXPOSE` of the image.
     pub expose: Option<Vec<u16>>,
     /// Variables that the image sets.

@@ -267,7 +267,7 @@ pub fn add_started(process: &Process, surroundings: &Surroundings<'_>, identity:
     running.hidden.extend(dotenv::hidden(process, surroundings, running.directory_place));
     let own: Vec<&Listener> = listening.listeners.iter().collect();
     if let Some(memory) = &mut running.memory {
-        memory.demands.extend(memory::of_process(process, surroundings));
+        memory.demands.extend(memory::of_process(process, memory.limit.value, surroundings));
     }
     let identity = &own_identity(process, surroundings, identity);
     // The machine is told when the service is put into one.
