@@ -6,7 +6,7 @@ use crate::site::Site;
 use crate::site::listener::{Bind, Endpoint, Listener};
 use crate::site::machine::{Kind, Machine};
 use crate::site::proxy::{Hop, UnknownName};
-use crate::site::reach::ListenerId;
+use crate::site::reach::{End, ListenerId};
 
 /// "port 8000", "127.0.0.1:9000", "`/run/app.sock`".
 pub fn address(endpoint: &Endpoint) -> String {
@@ -35,7 +35,15 @@ pub fn listens(site: &Site, id: ListenerId) -> String {
 }
 
 /// What visitors see when nobody answers the hop: "nginx answers 502".
-pub fn refusal(site: &Site, hop: &Hop) -> String {
+pub fn refusal(site: &Site, end: &End, hop: &Hop) -> String {
+    match end.spared {
+        true => format!("{} has to ask another server of the group", site.proxy(hop.proxy).product),
+        false => answers(site, hop),
+    }
+}
+
+/// "nginx answers 502".
+pub fn answers(site: &Site, hop: &Hop) -> String {
     let proxy = site.proxy(hop.proxy);
     format!("{} answers {}", proxy.product, proxy.answers.refused)
 }
@@ -45,7 +53,7 @@ pub fn without_address(site: &Site, hop: &Hop, at_start: bool) -> String {
     let proxy = site.proxy(hop.proxy);
     match proxy.answers.unknown_name {
         UnknownName::KeepsFromStarting if at_start => format!("{} does not start", proxy.product),
-        UnknownName::KeepsFromStarting => refusal(site, hop),
+        UnknownName::KeepsFromStarting => answers(site, hop),
         UnknownName::Answers(status) => format!("{} answers {status}", proxy.product),
     }
 }

@@ -98,6 +98,11 @@ impl Check<'_> {
             let id = |index| ListenerId { machine: *machine, index };
             listeners.extend((0..listening.listeners.len()).map(id));
         }
+        // A worker may have the image of a server, with its check, and nobody asks whether it is healthy.
+        let is_of_the_image = self.probe.place.file != self.machine.place.file;
+        if listeners.is_empty() && is_of_the_image && self.waiter.is_none() {
+            return;
+        }
         let there = listeners.iter().find(
             |id| matches!(self.site.listener(**id).endpoint, Endpoint::Tcp { port, .. } if port == asks.port.value),
         );

@@ -37,7 +37,10 @@ fn check_not_started(site: &Site, end: &End, hop: &Hop, id: MachineId, findings:
         return;
     }
     let at_start = site.resolved_at_start(end, hop);
-    let finding = findings.error(end.place, format!("`{}` is not started, so nobody has this name", machine.name));
+    // Another project is started by a command of its own, with the profiles that it names.
+    let is_own = site.home(hop).is_some_and(|home| home.project == machine.project);
+    let level = if is_own { Level::Error } else { Level::Warning };
+    let finding = findings.add(level, end.place, format!("`{}` is not started, so nobody has this name", machine.name));
     finding.label(format!("{} here", words::without_address(site, hop, at_start)));
     match &machine.start {
         Start::Profile(profile) => {
@@ -216,7 +219,7 @@ fn check_slow(site: &Site, home: MachineId, backend: MachineId, need: &Need, fin
             place,
             format!("`{}` does not wait until `{}` answers, only until it is started", proxy.name, target.name),
         )
-        .label(format!("{} until then", words::refusal(site, need.hop)))
+        .label(format!("{} until then", words::answers(site, need.hop)))
         .note(slow.span, format!("`{}` runs this first, before it listens", target.name))
         .note(need.place, "requests go there")
         .help(format!("give `{}` a `healthcheck`, and wait with `condition: service_healthy`", target.name));
@@ -244,7 +247,7 @@ fn add_not_awaited(site: &Site, home: MachineId, not_awaited: &[(MachineId, &Nee
     if refuses {
         finding.label(format!("when it is the first to start, {product} does not know the name and exits"));
     } else {
-        finding.label(format!("{} until they are up", words::refusal(site, first.hop)));
+        finding.label(format!("{} until they are up", words::answers(site, first.hop)));
     }
     for (backend, need) in concerned.iter().take(4) {
         let other = site.machine(*backend);

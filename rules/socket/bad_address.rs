@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule { id: "socket/bad-address", doc: include_str!("bad_a
 fn check(site: &Site, findings: &mut Findings) {
     for (end, hop) in site.ends() {
         let Reach::Malformed(malformed) = &end.reach else { continue };
-        add(site, hop.proxy, malformed, &words::refusal(site, hop), findings);
+        add(site, hop.proxy, malformed, &words::refusal(site, end, hop), findings);
     }
     // The proxy reads the servers of a group that nobody uses as well.
     for group in &site.groups {

@@ -54,7 +54,7 @@ fn add(site: &Site, end: &End, hop: &Hop, home: MachineId, id: ListenerId, path:
             findings.error(place, message).help(help)
         }
     };
-    finding.note(end.place, format!("{} here: it looks for `{path}`", words::refusal(site, hop)));
+    finding.note(end.place, format!("{} here: it looks for `{path}`", words::refusal(site, end, hop)));
     finding.note(site.listener(id).place, words::listens(site, id));
     if let Some(mount) = at_backend {
         finding.note(mount, format!("{backend_name} has the folder from here"));
@@ -96,7 +96,7 @@ fn add_own_tmp(
         false => format!("`{}` sees nothing of `{}`, where the socket is", service.name, setting.value),
     };
     let finding = findings.error(setting.span, message);
-    finding.note(end.place, format!("{} here: it looks for `{path}`", words::refusal(site, hop)));
+    finding.note(end.place, format!("{} here: it looks for `{path}`", words::refusal(site, end, hop)));
     finding.note(site.listener(id).place, words::listens(site, id));
     finding.help("let it listen below `/run`, in a folder of its own (`RuntimeDirectory=`), and connect to it there");
 }

@@ -65,7 +65,7 @@ fn check_folders(site: &Site, findings: &mut Findings) {
                 .note(user.span, format!("it is started as `{user}`"))
                 .help("give it a folder of its own with `RuntimeDirectory=`, and let it listen in there"),
         };
-        finding.note(end.place, format!("{} here: it looks for this socket", words::refusal(site, hop)));
+        finding.note(end.place, format!("{} here: it looks for this socket", words::refusal(site, end, hop)));
     }
 }
 
@@ -93,7 +93,7 @@ fn add_other(
     };
     let finding = findings.add(level, end.place, format!("nobody listens on `{path}`"));
     finding
-        .label(format!("{} here", words::refusal(site, hop)))
+        .label(format!("{} here", words::refusal(site, end, hop)))
         .note(listener.place, words::listens(site, id))
         .help(match bound.strip_suffix(path.value.as_str()) {
             Some(folder) if is_own && is_relative(listener.place, &path.value) => format!(
@@ -116,7 +116,7 @@ fn add_nobody(site: &Site, end: &End, hop: &Hop, path: &Spanned<String>, level: 
     let Some(home) = site.home(hop) else { return };
     findings
         .add(level, end.place, format!("nobody listens on `{path}`"))
-        .label(format!("{} here", words::refusal(site, hop)))
+        .label(format!("{} here", words::refusal(site, end, hop)))
         .note(
             home.place,
             format!(

@@ -51,7 +51,7 @@ fn add_socket(
     };
     let message = format!("`{user}` may not connect to `{path}`: {reason}");
     let finding = findings.add(level, place, message);
-    finding.note(end.place, format!("{} here", words::refusal(site, hop)));
+    finding.note(end.place, format!("{} here", words::refusal(site, end, hop)));
     if place != listener.place {
         finding.note(listener.place, words::listens(site, id));
     }
@@ -111,9 +111,9 @@ fn add_folder(
         format!("`{user}` may not enter `{}`: it belongs to `{owner}:{group}` with mode {mode:04o}", folder.path);
     let finding = findings.add(level, folder.place.unwrap_or(end.place), message);
     if folder.place.is_some() {
-        finding.note(end.place, format!("{} here", words::refusal(site, hop)));
+        finding.note(end.place, format!("{} here", words::refusal(site, end, hop)));
     } else {
-        finding.label(format!("{} here", words::refusal(site, hop)));
+        finding.label(format!("{} here", words::refusal(site, end, hop)));
     }
     finding.note(site.listener(id).place, words::listens(site, id));
     if let Some(named) = &site.proxy(hop.proxy).user {

@@ -29,7 +29,7 @@ fn add_socket_asked(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty
     let (listener, machine) = (site.listener(id), words::name(site.machine(id.machine)));
     findings
         .add(level(certainty), end.place, format!("nobody makes the socket `{path}`: {machine} listens on TCP"))
-        .label(format!("{} here", words::refusal(site, hop)))
+        .label(format!("{} here", words::refusal(site, end, hop)))
         .note(listener.place, words::listens(site, id))
         .help(format!("connect to {} of {machine}, or let it listen on `{path}`", words::address(&listener.endpoint)));
 }
@@ -47,7 +47,7 @@ fn add_port_asked(site: &Site, end: &End, hop: &Hop, refused: &Refused, id: List
     let message = format!("{machine} does not listen on port {} but on a unix socket", refused.port);
     findings
         .add(level(refused.certainty), end.place, message)
-        .label(format!("{} here", words::refusal(site, hop)))
+        .label(format!("{} here", words::refusal(site, end, hop)))
         .note(listener.place, words::listens(site, id))
         .help(help);
 }

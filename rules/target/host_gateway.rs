@@ -41,7 +41,7 @@ fn check(site: &Site, findings: &mut Findings) {
         let port = host_and_port(site, end).map_or(String::new(), |(_, port)| format!("port {} of ", port.number));
         let message = format!("{port}the host is open on its loopback address only, which {from} does not reach");
         let finding = findings.add(level(certainty), place, message).label("no container reaches this address");
-        note_each(finding, hops.iter().map(|(end, hop)| (end.place, connects(site, hop))));
+        note_each(finding, hops.iter().map(|(end, hop)| (end.place, connects(site, end, hop))));
         finding.help(
             "listen on the address of the bridge, or on every address behind a firewall; \
              a container is better asked by its name on a shared network",

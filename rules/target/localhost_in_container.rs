@@ -30,7 +30,7 @@ fn check(site: &Site, findings: &mut Findings) {
             host,
             name(home)
         );
-        let finding = findings.add(level(refused.certainty), host.span, message).label(connects(site, hop));
+        let finding = findings.add(level(refused.certainty), host.span, message).label(connects(site, end, hop));
         let others = ports.meant(site, refused.machine, refused.port);
         note_each(finding, others.iter().map(|other| (other.place, other.reason(site, refused.port))));
         let [other] = &others[..] else {

@@ -37,7 +37,7 @@ fn check(site: &Site, findings: &mut Findings) {
         let inside = port.number;
         let message = format!("port {inside} of {} is published on a random port of the host", name(machine));
         let finding = findings.add(level(certainty), published.place, message).label("another one at each start");
-        note_each(finding, hops.iter().map(|((end, hop), _)| (end.place, connects(site, hop))));
+        note_each(finding, hops.iter().map(|((end, hop), _)| (end.place, connects(site, end, hop))));
         finding.help(format!("write `127.0.0.1:{inside}:{inside}`"));
     }
 }
@@ -83,7 +83,7 @@ fn not_at_all(site: &Site, end: &End, hop: &Hop, machine: MachineId, certainty: 
     let machine = site.machine(machine);
     let message = format!("port {} of {} is not published on the host", port.number, name(machine));
     let finding = findings.add(level(certainty), port.written.unwrap_or(host.span), message);
-    finding.label(connects(site, hop));
+    finding.label(connects(site, end, hop));
     finding.note(machine.place, format!("{} has this port inside its container only", name(machine)));
     finding.help(format!("add `ports: [\"127.0.0.1:{0}:{0}\"]` to {1}", port.number, name(machine)));
 }
@@ -106,7 +106,7 @@ fn elsewhere(
         let number = port.number;
         let message = format!("port {number} of the host leads to {} at {} only", name(machine), address.value);
         let finding = findings.add(level(certainty), address.span, message).label("not at the loopback address");
-        finding.note(end.place, connects(site, hop));
+        finding.note(end.place, connects(site, end, hop));
         finding.help(format!("publish it at `127.0.0.1`, or use `{}`", SocketAddr::new(address.value, number)));
         return;
     }
@@ -120,7 +120,7 @@ fn elsewhere(
         }
     };
     let finding = findings.add(level(certainty), port.written.unwrap_or(host.span), message);
-    finding.label(connects(site, hop));
+    finding.label(connects(site, end, hop));
     finding
         .note(published.place, if is_inside { "published here".to_owned() } else { format!("it is port {outside}") });
     finding.help(format!("use `{host}:{outside}`"));

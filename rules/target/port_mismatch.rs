@@ -93,7 +93,7 @@ fn at_listener(site: &Site, hops: &[Asked], id: ListenerId, findings: &mut Findi
     let machine = site.machine(id.machine);
     let message = format!("{} listens on port {port}, and port {asked_port} is asked for", name(machine));
     let finding = findings.error(listener.place, message).label(listener.why.clone());
-    note_each(finding, hops.iter().map(|asked| (asked.end.place, connects(site, asked.hop))));
+    note_each(finding, hops.iter().map(|asked| (asked.end.place, connects(site, asked.end, asked.hop))));
     note_each(finding, declared_with(&machine.declared, asked_port));
     finding.help(format!("listen on port {asked_port}"));
     if is_literal(listener.place, &port.to_string()) {
@@ -105,10 +105,10 @@ fn at_hop(site: &Site, asked: &Asked, findings: &mut Findings) {
     let Asked { end, hop, refused } = asked;
     let Some((host, port)) = host_and_port(site, end) else { return };
     let machine = site.machine(refused.machine);
-    let probably = if refused.certainty == Certainty::Likely { "probably " } else { "" };
+    let probably = if refused.certainty == Certainty::Likely && !end.spared { "probably " } else { "" };
     let message = format!("{} {probably}does not listen on port {}", name(machine), refused.port);
     let place = port.written.unwrap_or(host.span);
-    let finding = findings.add(level(refused.certainty), place, message).label(connects(site, hop));
+    let finding = findings.add(level(refused.certainty), place, message).label(connects(site, end, hop));
 
     let others = refused.listeners.iter().filter(|id| !owns(site, hop, site.listener(**id)));
     note_each(finding, others.map(|id| (site.listener(*id).place, listens(site, *id))));
@@ -203,7 +203,7 @@ fn other_family(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty: Ce
         Endpoint::Tcp { bind: Bind::AnyIpv4, .. } => IpAddr::from([127, 0, 0, 1]),
         Endpoint::Tcp { bind: Bind::OwnName, .. } => {
             let message = format!("nothing listens on {target}, only on the address of the container's own name");
-            let finding = findings.add(level(certainty), host.span, message).label(connects(site, hop));
+            let finding = findings.add(level(certainty), host.span, message).label(connects(site, end, hop));
             finding.note(listener.bind_place, listens(site, id));
             if let Some(anywhere) = &listener.anywhere {
                 finding.help(format!("let it listen on every address: `{anywhere}`"));
@@ -214,7 +214,7 @@ fn other_family(site: &Site, end: &End, hop: &Hop, id: ListenerId, certainty: Ce
     };
     let reached = SocketAddr::new(bound, port.number);
     let message = format!("nothing listens on {target}, only on {reached}");
-    let finding = findings.add(level(certainty), host.span, message).label(connects(site, hop));
+    let finding = findings.add(level(certainty), host.span, message).label(connects(site, end, hop));
     finding.note(listener.bind_place, listens(site, id)).help(format!("use `{reached}`"));
     let Host::Address(asked) = host.value else { return };
     if port.written.is_some() && is_literal(host.span, &in_a_target(asked)) {

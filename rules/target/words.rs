@@ -27,7 +27,10 @@ pub fn product<'s>(site: &'s Site, hop: &Hop) -> &'s str {
 }
 
 /// "nginx connects here and answers 502".
-pub fn connects(site: &Site, hop: &Hop) -> String {
+pub fn connects(site: &Site, end: &End, hop: &Hop) -> String {
+    if end.spared {
+        return format!("{} connects here and has to ask another server of the group", product(site, hop));
+    }
     format!("{} connects here and answers {}", product(site, hop), site.proxy(hop.proxy).answers.refused)
 }
 

@@ -9,7 +9,7 @@ use crate::read::catalogue;
 use crate::read::catalogue::image::ImageFacts;
 use crate::read::catalogue::tree::KnownTree;
 use crate::read::image::files::join;
-use crate::read::image::{Base, Change, Image, StartForm, build};
+use crate::read::image::{Base, Change, CopySource, Image, StartForm, build};
 use crate::read::machine_files::{MachineFiles, MountedFiles};
 use crate::read::process::access::{self, Identity};
 use crate::read::process::follow::base;
@@ -156,6 +156,7 @@ impl<'s> Container<'s> {
                 processes: Vec::new(),
                 open: Some("what its image starts is not known".to_owned()),
                 slow: None,
+                names_hosts: None,
             };
         };
         let mut started = self.with_surroundings(|surroundings| process::start(start, surroundings));
@@ -167,9 +168,12 @@ impl<'s> Container<'s> {
         if started.processes.is_empty() {
             started.open.get_or_insert_with(|| "what its start leaves running is not visible".to_owned());
         }
-        // Kept alive so that people can work in it.
-        if started.processes.iter().all(|process| matches!(process.name.as_str(), "sleep" | "tail")) {
+        let all = |names: &[&str]| started.processes.iter().all(|process| names.contains(&process.name.as_str()));
+        // Kept alive so that people can work in it; or switched off for as long as something else is done.
+        if all(&["sleep", "tail"]) {
             started.open.get_or_insert_with(|| "it waits for somebody to start a program in it".to_owned());
+        } else if all(&["echo", "printf", "true", ":"]) {
+            started.open.get_or_insert_with(|| "it is meant to end at once".to_owned());
         }
         started.processes.shrink_to_fit();
         started
@@ -253,7 +257,20 @@ impl<'s> Container<'s> {
         if ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].iter().any(in_path) {
             return Some(true);
         }
-        if self.files.empty { Some(false) } else { known }
+        let known = if self.files.empty { Some(false) } else { known };
+        known.filter(|_| !self.may_bring_programs())
+    }
+
+    /// Something that is not visible is laid over the whole system: `COPY --from=tools /out /`.
+    fn may_bring_programs(&self) -> bool {
+        let mut changes = self.files.image.iter().flat_map(|image| &image.changes);
+        changes.any(|change| match change {
+            Change::Copy { source: CopySource::Image { .. }, target: path, .. }
+            | Change::Unknown { path: Some(path), .. } => {
+                matches!(path.trim_end_matches('/'), "" | "/usr" | "/usr/local")
+            }
+            _ => false,
+        })
     }
 }
 

@@ -279,7 +279,13 @@ fn nginx_version(container: &Container<'_>) -> Option<(u32, u32, u32)> {
 
 fn note_tree(site: &mut Site, coverage: &mut Coverage, sources: &Sources, trees: &Trees<'_>, tree: &Arc<Tree>) {
     add_problems(site, "nginx", tree.problems());
-    let Some(file) = tree.text().file() else { return };
+    let Some(file) = tree.text().file() else {
+        let template = tree.text().whole().file;
+        if trees.is_rendered(template) {
+            coverage.add(sources, template, "nginx", how_read(tree.problems()));
+        }
+        return;
+    };
     if trees.foreign(file).is_some() {
         return;
     }

@@ -93,7 +93,7 @@ fn of_words(words: &[Text]) -> Probe {
         let inner = of_shell(script);
         return Probe { shell: Some(first.whole()), ..inner };
     }
-    probe.tool = Some(Spanned::new(name_of(first), first.whole()));
+    probe.tool = tool_of(first);
     probe.asks = words.iter().find_map(url).or_else(|| port_check(&name_of(first), &words[1..]));
     probe
 }
@@ -105,10 +105,17 @@ fn of_shell(text: &Text) -> Probe {
     let Some(command) = script.commands.iter().find(|command| !command.words.is_empty()) else { return probe };
     let words: Vec<Text> = command.words.iter().filter_map(Word::literal).collect();
     if let Some(first) = words.first() {
-        probe.tool = Some(Spanned::new(name_of(first), first.whole()));
+        probe.tool = tool_of(first);
         probe.asks = words.iter().find_map(url).or_else(|| port_check(&name_of(first), &words[1..]));
     }
     probe
+}
+
+/// A program that is looked for in the usual folders; one with a folder of its own is somebody's own.
+fn tool_of(word: &Text) -> Option<Spanned<String>> {
+    let folder = word.as_str().rsplit_once('/').map(|(folder, _)| folder);
+    let is_usual = folder.is_none_or(|it| matches!(it, "/bin" | "/sbin" | "/usr/bin" | "/usr/sbin" | "/usr/local/bin"));
+    is_usual.then(|| Spanned::new(name_of(word), word.whole()))
 }
 
 fn name_of(word: &Text) -> String {

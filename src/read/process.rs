@@ -38,6 +38,8 @@ pub struct Started {
     pub open: Option<String>,
     /// The first command that takes long and runs to its end before the program that stays.
     pub slow: Option<Spanned<String>>,
+    /// A command that adds names to its `/etc/hosts`.
+    pub names_hosts: Option<Span>,
 }
 
 /// A process, behind all wrappers.

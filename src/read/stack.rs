@@ -190,6 +190,14 @@ impl<'s> Placed<'_, 's> {
             let mount = Mount { target: join("/", &file.target), from, read_only: true, place: file.span };
             mounts.push(MountedFiles { mount, text });
         }
+        // Whatever is started there is found there, for all that is known.
+        if let Some(directory) = service.working_dir.as_ref().filter(|it| !self.project.is_certain(it.whole())) {
+            let (target, from) = ("/".to_owned(), MountSource::Unknown);
+            mounts.push(MountedFiles {
+                mount: Mount { target, from, read_only: false, place: directory.whole() },
+                text: None,
+            });
+        }
         // What other containers mount is not followed.
         for other in &service.volumes_from {
             let mount =
@@ -252,6 +260,7 @@ impl<'s> Placed<'_, 's> {
             tools: probe::tools(probe.as_ref(), container),
             probe: probe.map(Box::new),
             image_has_probe,
+            names_hosts: container.started.names_hosts,
             slow_start: container.started.slow.clone(),
             replaced_alone: None,
             replicas: replicas(service),

@@ -38,7 +38,7 @@ pub fn candidates(sources: &Sources) -> Vec<FileId> {
 pub fn read(site: &mut Site, trees: &Trees<'_>, candidates: &[FileId]) -> Vec<Arc<Tree>> {
     let sources = trees.sources();
     let mut found: Vec<(FileId, Arc<Tree>, bool)> = Vec::new();
-    for file in candidates.iter().filter(|file| !trees.is_used(**file)) {
+    for file in candidates.iter().filter(|file| !trees.is_used(**file) && !trees.is_rendered(**file)) {
         let tree = trees.get(&sources.text(*file));
         if let Some(is_main) = kind(sources.path(*file), &tree) {
             found.push((*file, tree, is_main));
@@ -92,8 +92,11 @@ fn below(path: &str, folder: &str) -> bool {
 fn kind(path: &str, tree: &Tree) -> Option<bool> {
     let blocks: Vec<_> = tree.root().filter(|directive| directive.is_block()).collect();
     let is = |name: &str| blocks.iter().any(|block| block.name() == name);
-    let is_foreign =
-        tree.root().next().is_some_and(|first| first.name().starts_with(|it: char| it.is_ascii_uppercase()));
+    // Apache begins directives so, and a file of supervisord or systemd its sections.
+    let is_foreign = tree
+        .root()
+        .next()
+        .is_some_and(|first| first.name().starts_with(|it: char| it.is_ascii_uppercase() || it == '['));
     let is_named = path.rsplit('/').next() == Some("nginx.conf") && !tree.problems().is_empty() && !is_foreign;
     (is_named || BLOCKS.iter().any(|name| is(name))).then(|| is("http") || is("events"))
 }

@@ -178,8 +178,11 @@ fn elsewhere(container: &Container<'_>, name: &str) -> Option<(String, Span)> {
 /// Folders of packages that the build fills and a mount of the project covers, without any packages in it.
 fn hidden(container: &Container<'_>) -> Vec<(Span, StartWhy)> {
     let files = &container.files;
+    let changes = || files.image.iter().flat_map(|image| &image.changes);
+    // `mv node_modules /`: Node finds packages in the folders above, too.
+    let is_moved = |folder: &str| changes().any(|it| matches!(it, Change::Remove { path, .. } if path == folder));
     let mut found: Vec<(Span, StartWhy)> = Vec::new();
-    for change in files.image.iter().flat_map(|image| &image.changes) {
+    for change in changes() {
         let (path, place) = match change {
             Change::Unknown { path: Some(path), place, why } if *why == INSTALLED => (path, *place),
             Change::Copy { source: CopySource::Image { .. }, target, place, .. } => (target, *place),
@@ -193,7 +196,7 @@ fn hidden(container: &Container<'_>) -> Vec<(Span, StartWhy)> {
         let MountSource::Snapshot(source) = &mounted.mount.from else { continue };
         let is_project = matches!(files.snapshot.find(&join(source, parent(rest).0)), Found::Directory);
         let has_packages = !matches!(files.snapshot.find(&join(source, rest)), Found::Absent);
-        if rest.is_empty() || !is_project || has_packages || installs_itself(container) {
+        if rest.is_empty() || !is_project || has_packages || installs_itself(container) || is_moved(path) {
             continue;
         }
         let why = StartWhy::Hidden { folder: path.clone(), installed: place, target: mounted.mount.target.clone() };

@@ -1,6 +1,8 @@
 //! What a container's start writes before anything listens: templates that its entrypoint fills in, and the files that
 //! its start script makes with `envsubst`, `cp` and redirections.
 
+use rustc_hash::FxHashMap;
+
 use crate::read::catalogue::tree::Templates;
 use crate::read::container::Container;
 use crate::read::envsubst::{Leftover, LeftoverWhy, Substituted, Which, names, substitute};
@@ -200,11 +202,52 @@ fn file_script(container: &Container<'_>, word: &Text) -> Option<Script> {
     is_shell.then(|| shell(&text))
 }
 
+/// What a start script sets on its way, over the variables of its container.
+#[derive(Default)]
+struct Variables {
+    set: FxHashMap<String, Lookup>,
+    /// It takes in something that is not followed and may set any of them.
+    hidden: bool,
+}
+
+impl Variables {
+    fn look_up(&self, container: &Container<'_>, name: &str) -> Lookup {
+        match self.set.get(name).cloned().unwrap_or_else(|| container.variable(name)) {
+            Lookup::Unset if self.hidden => Lookup::Unknown,
+            value => value,
+        }
+    }
+
+    fn follow(&mut self, container: &Container<'_>, command: &Command) {
+        let assigned = command.assignments.iter().map(|(name, word)| (name.value.clone(), word.clone()));
+        let mut assigned: Vec<(String, Word)> = assigned.collect();
+        let first = command.words.first().and_then(Word::literal);
+        match first.as_ref().map(Text::as_str) {
+            Some("export" | "readonly" | "declare" | "local" | "typeset") => {
+                assigned
+                    .extend(command.words.iter().filter_map(Word::assignment).map(|(name, word)| (name.value, word)));
+            }
+            Some("read" | "unset") => {
+                let names = command.words.iter().skip(1).filter_map(Word::literal);
+                self.set.extend(names.map(|name| (name.to_string(), Lookup::Unknown)));
+            }
+            Some("." | "source" | "eval") => self.hidden = true,
+            _ => {}
+        }
+        for (name, word) in assigned {
+            let value = word.expand(&|name| self.look_up(container, name)).filter(|_| !command.conditional);
+            self.set.insert(name, value.map_or(Lookup::Unknown, Lookup::Value));
+        }
+    }
+}
+
 /// The files that the commands of a script write.
 fn written(container: &Container<'_>, script: &Script) -> Vec<Rendered> {
-    let lookup = |name: &str| container.variable(name);
+    let mut variables = Variables::default();
     let mut all = Vec::new();
     for command in &script.commands {
+        variables.follow(container, command);
+        let lookup = |name: &str| variables.look_up(container, name);
         let words: Vec<Option<Text>> = command.words.iter().map(|word| word.expand(&lookup)).collect();
         let name = words.first().cloned().flatten().map_or(String::new(), |word| base(word.as_str()).to_owned());
         let path_of = |word: &Word| word.expand(&lookup).map(|text| join(&container.directory, text.as_str()));
@@ -214,7 +257,7 @@ fn written(container: &Container<'_>, script: &Script) -> Vec<Rendered> {
                 continue;
             }
             let change = match (name.as_str(), command.conditional) {
-                ("envsubst", false) => substituted(container, command, &words, &path),
+                ("envsubst", false) => substituted(container, command, &words, &path, &lookup),
                 _ => None,
             };
             all.push(change.unwrap_or_else(|| unknown(path, command.span)));
@@ -251,10 +294,15 @@ fn written(container: &Container<'_>, script: &Script) -> Vec<Rendered> {
     all
 }
 
-fn substituted(container: &Container<'_>, command: &Command, words: &[Option<Text>], path: &str) -> Option<Rendered> {
+fn substituted(
+    container: &Container<'_>,
+    command: &Command,
+    words: &[Option<Text>],
+    path: &str,
+    lookup: &dyn Fn(&str) -> Lookup,
+) -> Option<Rendered> {
     let input = command.redirections.iter().find(|it| it.operator == "<")?;
-    let lookup = |name: &str| container.variable(name);
-    let from = input.target.expand(&lookup)?;
+    let from = input.target.expand(lookup)?;
     let from = join(&container.directory, from.as_str());
     let Found::File(template) = container.files.find(&from) else { return None };
     let appends = command.redirections.iter().any(|it| it.operator == ">>");
@@ -271,7 +319,7 @@ fn substituted(container: &Container<'_>, command: &Command, words: &[Option<Tex
         return None;
     }
     let which = list.map_or(Which::All, |list| Which::Listed(names(list.as_str())));
-    let Substituted { text, leftovers } = substitute(&template, &which, &lookup);
+    let Substituted { text, leftovers } = substitute(&template, &which, lookup);
     let change = Change::Write { path: path.to_owned(), text, append: false, place: command.span };
     Some(Rendered { change, leftovers })
 }

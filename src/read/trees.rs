@@ -21,6 +21,8 @@ struct Parsed {
     foreign: OnceLock<Option<&'static str>>,
     /// It was asked for.
     used: AtomicBool,
+    /// What was made of it was asked for.
+    rendered: AtomicBool,
 }
 
 impl Parsed {
@@ -52,7 +54,12 @@ impl<'s> Trees<'s> {
 
     /// The tree of a text. A file in another template language gives an empty tree.
     pub fn get(&self, text: &Text) -> Arc<Tree> {
-        let Some(file) = text.file() else { return Arc::new(nginx::parse(text)) };
+        let Some(file) = text.file() else {
+            if let Some(template) = self.files.get(text.whole().file.0 as usize) {
+                template.rendered.store(true, Ordering::Relaxed);
+            }
+            return Arc::new(nginx::parse(text));
+        };
         let Some(parsed) = self.files.get(file.0 as usize) else { return Arc::new(nginx::parse(text)) };
         parsed.used.store(true, Ordering::Relaxed);
         parsed.tree(text)
@@ -66,6 +73,11 @@ impl<'s> Trees<'s> {
 
     pub fn is_used(&self, file: FileId) -> bool {
         self.files.get(file.0 as usize).is_some_and(|parsed| parsed.used.load(Ordering::Relaxed))
+    }
+
+    /// Some machine loads what its start makes of this template.
+    pub fn is_rendered(&self, file: FileId) -> bool {
+        self.files.get(file.0 as usize).is_some_and(|parsed| parsed.rendered.load(Ordering::Relaxed))
     }
 
     pub fn used(&self) -> Vec<FileId> {

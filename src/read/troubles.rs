@@ -451,7 +451,8 @@ pub fn leftovers(site: &mut Site, trees: &Trees<'_>, container: &Container<'_>) 
                 eaten = Some(EmptyVariable { name, place: *place, effect, given, certain: around.is_a_word });
                 continue;
             }
-            let certain = leftover.why != LeftoverWhy::Unknown;
+            // Any word is a name of a server, and the only server of a port needs none.
+            let certain = leftover.why != LeftoverWhy::Unknown && around.statement != "server_name";
             let variable = EmptyVariable { name, place: here, effect, given: Vec::new(), certain };
             site.troubles.push(Trouble::EmptyVariable(variable));
         }

@@ -50,6 +50,8 @@ pub struct Machine {
     pub published: Vec<Published>,
     /// Names in its hosts file.
     pub hosts: Vec<HostsEntry>,
+    /// A command of its start that adds names to that file.
+    pub names_hosts: Option<Span>,
     pub mounts: Vec<Mount>,
     pub start: Start,
     pub depends_on: Vec<Dependency>,

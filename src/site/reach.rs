@@ -9,7 +9,9 @@ use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::firewall::{Origin, Verdict};
 use crate::site::listener::{Bind, Endpoint, Listener, Protocol};
-use crate::site::machine::{Attached, Attachment, Declared, HostPort, HostsTarget, Kind, Machine, MachineId, Start};
+use crate::site::machine::{
+    Attached, Attachment, Declared, DeclaredBy, HostPort, HostsTarget, Kind, Machine, MachineId, Start,
+};
 use crate::site::proxy::{Hop, Host, Malformed, Port, Resolution, Route, RoutePath, Target, To};
 use crate::site::{astray, loops, sockets};
 use crate::source::{Span, Spanned};
@@ -24,6 +26,8 @@ pub struct End {
     /// The text that names the target.
     pub place: Span,
     pub reach: Reach,
+    /// nginx asks another server of the group when this one fails, and nothing says that it fails, too.
+    pub spared: bool,
 }
 
 /// How sure an answer is.
@@ -186,6 +190,20 @@ impl Reach {
         }
     }
 
+    /// Of a target that is there by name, and takes no connection.
+    fn certainty_mut(&mut self) -> Option<&mut Certainty> {
+        match self {
+            Reach::Refused(Refused { certainty, .. })
+            | Reach::Socket(sockets::Missing { certainty, .. })
+            | Reach::Filtered(Filtered { certainty, .. })
+            | Reach::OnlyLoopback { certainty, .. }
+            | Reach::OtherFamily { certainty, .. }
+            | Reach::NotPublished { certainty, .. }
+            | Reach::HostLoopbackOnly { certainty, .. } => Some(certainty),
+            _ => None,
+        }
+    }
+
     fn undecided(why: impl Into<String>) -> Reach {
         Reach::Undecided(why.into())
     }
@@ -227,7 +245,7 @@ pub fn follow(site: &mut Site) {
             if *is_too_much {
                 let place = site.hops[number].place;
                 let reach = Reach::undecided("too many servers to follow each of them");
-                ends.push(End { hop: number, server: None, place, reach });
+                ends.push(End { hop: number, server: None, place, reach, spared: false });
             } else {
                 index.add_ends(number, &mut ends);
             }
@@ -237,6 +255,26 @@ pub fn follow(site: &mut Site) {
     site.ends = Vec::with_capacity(ends.iter().map(Vec::len).sum());
     site.ends.extend(ends.into_iter().flatten());
     loops::mark(site);
+    spare(site);
+}
+
+/// A connection that fails is tried with the next server of the group, unless the config forbids it
+/// (nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_next_upstream).
+fn spare(site: &mut Site) {
+    let Site { ends, hops, proxies, .. } = site;
+    for ends in ends.chunk_by_mut(|one, other| one.hop == other.hop) {
+        let hop = &hops[ends[0].hop];
+        let tries_others = proxies[hop.proxy.0].product == "nginx" && hop.settings.one_try.is_none();
+        if ends.len() < 2 || !tries_others || ends.iter().all(|end| end.reach.rank() > 1) {
+            continue;
+        }
+        for end in ends {
+            end.spared = end.reach.rank() > 1;
+            if let Some(certainty) = end.reach.certainty_mut() {
+                *certainty = Certainty::Likely;
+            }
+        }
+    }
 }
 
 /// Where a connection comes from, seen from the machine that it arrives at.
@@ -337,7 +375,7 @@ impl<'s> Index<'s> {
 
     fn add_ends(&self, number: usize, ends: &mut Vec<End>) {
         let hop = &self.site.hops[number];
-        let mut add = |server, place, reach| ends.push(End { hop: number, server, place, reach });
+        let mut add = |server, place, reach| ends.push(End { hop: number, server, place, reach, spared: false });
         let refused = |malformed: &Malformed| Reach::Malformed(Box::new(malformed.clone()));
         match &hop.to {
             To::Unknown(why) => add(None, hop.place, Reach::undecided(why)),
@@ -346,6 +384,9 @@ impl<'s> Index<'s> {
             To::Target(target) => add(None, target.place(), self.reach(hop, target, false)),
             To::Group(group_number) => {
                 let group = &self.site.groups[*group_number];
+                if group.servers.is_empty() && self.site.proxy(hop.proxy).machine.is_none() {
+                    return add(None, hop.place, Reach::undecided("the servers may be filled in before it is loaded"));
+                }
                 if !group.open && group.servers.iter().all(|server| server.down.is_some()) {
                     return add(None, hop.place, Reach::NoServers { group: *group_number });
                 }
@@ -503,6 +544,8 @@ impl<'s> Index<'s> {
                 }
             }
         }
+        // Two projects that share a network may be two ways to run one and the same.
+        found.sort_by_key(|id| self.site.machine(*id).project != home.project);
         found
     }
 
@@ -550,6 +593,9 @@ impl<'s> Index<'s> {
             }
             let answers = started.iter().map(|machine| self.reach_container(hop, *machine, port));
             return answers.min_by_key(Reach::rank).unwrap_or_else(|| Reach::undecided("no machine has this name"));
+        }
+        if home.names_hosts.is_some() {
+            return Reach::undecided(format!("its start adds names to `/etc/hosts`, `{name}` perhaps"));
         }
         if is_name_of_the_host(name) {
             return Reach::HostNameMissing { name: name.to_owned() };
@@ -939,7 +985,8 @@ impl<'s> Index<'s> {
         if host_side.is_some() {
             return refused(Certainty::Proven);
         }
-        if declared.is_empty() {
+        // What is published is for visitors, not for neighbours.
+        if declared.iter().all(|it| it.by == DeclaredBy::Published) {
             return Reach::undecided(why);
         }
         let kinds: BTreeSet<_> = declared.iter().map(|it| it.by).collect();

@@ -52,6 +52,10 @@ const NAMES: &[&str] = &[
     "*-compose.yaml",
 ];
 
+/// What may stand at the top of a compose file, besides extensions (`x-…`); compose refuses everything else.
+const SECTIONS: &[&str] =
+    &["name", "version", "services", "networks", "volumes", "configs", "secrets", "models", "include"];
+
 /// A compose file and what is written in it.
 struct Candidate {
     file: FileId,
@@ -164,6 +168,11 @@ fn named(sources: &Sources, candidates: &[Candidate], names: &[&str]) -> Option<
         .map(|candidate| candidate.file)
 }
 
+/// Compose takes a file of this folder by itself.
+pub fn has_base(sources: &Sources, folder: &str) -> bool {
+    BASES.iter().any(|name| join(folder, name).is_some_and(|path| sources.entry(&path).is_some()))
+}
+
 fn base_above(folder: &str, bases: &BTreeMap<&str, FileId>) -> Option<FileId> {
     let mut folder = folder;
     while !folder.is_empty() {
@@ -178,6 +187,11 @@ fn base_above(folder: &str, bases: &BTreeMap<&str, FileId>) -> Option<FileId> {
 fn file_name(sources: &Sources, file: FileId) -> &str {
     let path = sources.path(file);
     path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+/// `nginx.override.yml`: a name that says that the file lies on another one, however much stands in it.
+fn is_called_overlay(name: &str) -> bool {
+    name.split(['.', '-', '_']).any(|word| matches!(word, "override" | "overrides" | "overlay"))
 }
 
 /// The compose files of each folder.
@@ -206,7 +220,8 @@ fn candidates(documents: &Documents<'_>) -> BTreeMap<String, Vec<Candidate>> {
     }
     let found = side_by_side(&files, FEW, |&(_, file, is_named)| {
         let document = documents.get(file);
-        is_compose(document, is_named).then(|| Candidate { file, complete: is_complete(document) })
+        let complete = || is_complete(document) && !is_called_overlay(file_name(sources, file));
+        is_compose(document, is_named).then(|| Candidate { file, complete: complete() })
     });
     let mut folders: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     for ((path, ..), candidate) in files.into_iter().zip(found) {
@@ -227,7 +242,10 @@ fn is_compose(document: &Document, is_named: bool) -> bool {
     if is_named {
         return ["services", "include"].iter().any(|key| root.get(key).is_some()) || document.is_broken();
     }
-    services_of(document).any(|(_, service)| has_image(service))
+    // Files of build servers have services with images, too, and sections of their own.
+    let mut sections = root.entries().filter_map(|(key, _)| key.as_str());
+    sections.all(|key| SECTIONS.contains(&key) || key.starts_with("x-"))
+        && services_of(document).any(|(_, service)| has_image(service))
 }
 
 fn has_image(service: NodeRef<'_>) -> bool {

@@ -219,6 +219,12 @@ impl<'d> Loader<'d> {
         document
     }
 
+    /// What is written at this place begins with a variable.
+    pub fn is_variable(&self, span: Span) -> bool {
+        let written = self.documents.sources.get(span.file).text.get(span.range());
+        written.is_some_and(|written| written.trim_start_matches(['"', '\'']).starts_with('$'))
+    }
+
     /// A value of a file with its variables put in.
     pub fn convert(&mut self, node: NodeRef<'_>, folder: Folder, environment: &Environment) -> Node {
         let (missing, problems, uncertain) = (&mut self.missing, &mut self.problems, &mut self.uncertain);

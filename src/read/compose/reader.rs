@@ -2,11 +2,13 @@
 //! be the reason.
 
 use crate::read::compose::environment::Environment;
+use crate::read::compose::find;
 use crate::read::compose::latest::{keep_last, repeated};
-use crate::read::compose::load::Loader;
+use crate::read::compose::load::{Loader, parent};
 use crate::read::compose::model::{HostPath, Network, PathText, Subnet, Volume};
 use crate::read::compose::tree::{Kind, Mark, Node, Scalar};
 use crate::read::snapshot;
+use crate::read::surroundings::Found;
 use crate::source::{Lookup, Span, Spanned, Text};
 use crate::syntax::compose_values::{Refusal, duration, size, volumes};
 use crate::syntax::yaml::whole_number;
@@ -50,7 +52,28 @@ impl Reader<'_, '_> {
         if drive || path.contains("://") || path.starts_with("git@") {
             return HostPath::Outside;
         }
-        snapshot::join(self.loader.folder_path(node.folder), path).map_or(HostPath::Outside, HostPath::Inside)
+        let folder = self.loader.folder_path(node.folder);
+        let Some(inside) = snapshot::join(folder, path) else { return HostPath::Outside };
+        HostPath::Inside(self.seen_from_above(folder, path, &inside).unwrap_or(inside))
+    }
+
+    /// A path that leads nowhere from its own folder, and to something from one above: there such a file is used with
+    /// `--project-directory`, or behind the `-f` of the compose file that lies there.
+    fn seen_from_above(&self, folder: &str, path: &str, inside: &str) -> Option<String> {
+        let tree = snapshot::Tree { sources: self.loader.documents.sources, root: None };
+        if !matches!(tree.find(inside), Found::Absent) {
+            return None;
+        }
+        let mut above = folder;
+        while !above.is_empty() {
+            above = parent(above);
+            let found = snapshot::join(above, path)?;
+            let leads_back = found.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+            if (leads_back || find::has_base(tree.sources, above)) && !matches!(tree.find(&found), Found::Absent) {
+                return Some(found);
+            }
+        }
+        None
     }
 
     pub fn duration(&mut self, node: Option<&Node>) -> Option<Spanned<f64>> {

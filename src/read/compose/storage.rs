@@ -24,7 +24,9 @@ impl Reader<'_, '_> {
             return self.long_mount(node);
         }
         let text = node.text()?;
-        if node.is_incomplete() {
+        // What is left empty in `.env` is meant to be filled in.
+        let is_left_empty = text.as_str().starts_with(':') && self.loader.is_variable(node.span);
+        if node.is_incomplete() || is_left_empty {
             return self.uncertain_mount(node, &text);
         }
         let volume = self.accept(node, short_volume(&text))?;

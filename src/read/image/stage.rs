@@ -371,7 +371,8 @@ impl Stage {
         }
     }
 
-    /// Ports that are not TCP are left out: no proxy asks for them.
+    /// Ports that are not TCP are left out: no proxy asks for them. Of `host:container` only the latter counts, and the
+    /// build says that it will refuse it one day (docs.docker.com/reference/build-checks/expose-invalid-format).
     fn expose(&mut self, list: &[Word], instruction: &Instruction) {
         for word in list {
             let Some(text) = self.expand(word) else {
@@ -380,6 +381,7 @@ impl Stage {
             };
             for item in text.as_str().split_whitespace() {
                 let (ports, protocol) = item.split_once('/').unwrap_or((item, "tcp"));
+                let ports = ports.rsplit_once(':').map_or(ports, |(_, inside)| inside);
                 let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
                 match (first.parse::<u16>(), last.parse::<u16>()) {
                     (Ok(first), Ok(last)) if first <= last => {

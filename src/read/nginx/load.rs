@@ -82,6 +82,10 @@ pub fn load(main: Arc<Tree>, folder: &str, files: &Files<'_>) -> Loaded {
                 loaded.blocks += usize::from(matches!(&*name, "server" | "location"));
                 continue;
             }
+            if name.starts_with("${") {
+                loaded.incomplete.get_or_insert_with(|| format!("what `{name}` stands for is not visible"));
+                continue;
+            }
             loaded.passes += usize::from(family(&name).is_some());
             loaded.has_buffers |= BUFFERS.iter().any(|rest| name.ends_with(rest));
             let Some(word) = item.argument(0).filter(|_| name == "include") else { continue };

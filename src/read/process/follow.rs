@@ -139,6 +139,9 @@ impl Follower<'_, '_> {
         let last = last_command(script);
         for (index, command) in script.commands.iter().enumerate() {
             let conditional = state.conditional || command.conditional;
+            if writes_hosts(command) {
+                self.started.names_hosts.get_or_insert(command.span);
+            }
             self.assign(command, conditional, state);
             let mut arguments = self.arguments(&command.words, state);
             if index + 1 == script.commands.len() {
@@ -328,7 +331,10 @@ impl Follower<'_, '_> {
                 return self.unknown(&name, &arguments, &state, role);
             }
             let words: Vec<&str> = arguments.iter().map(Argument::as_str).collect();
-            let program = catalogue::program(&words).filter(|_| in_a_usual_place(words[0]));
+            let program = catalogue::program(&words).filter(|found| match found.value.is_silent() {
+                true => in_a_usual_place(words[0]) && !in_a_folder_of_its_own(words[0]),
+                false => in_a_usual_place(words[0]),
+            });
             let wrapper = catalogue::wrapper(&words);
             let longer = match (&program, &wrapper) {
                 (Some(program), Some(wrapper)) => program.words.len() > wrapper.words.len(),
@@ -418,6 +424,18 @@ pub fn process(name: String, arguments: Vec<Argument>, state: &State, place: Spa
     }
 }
 
+/// `echo "$address db" >> /etc/hosts`, `… | tee -a /etc/hosts`.
+fn writes_hosts(command: &Command) -> bool {
+    let is_hosts = |word: &Word| word.literal().is_some_and(|text| text == "/etc/hosts");
+    let is_output = |operator: &str| operator.trim_start_matches(|it: char| it.is_ascii_digit()).starts_with('>');
+    let copies = || {
+        let first = command.words.first().and_then(Word::literal);
+        first.is_some_and(|name| matches!(base(name.as_str()), "tee" | "cp" | "mv" | "sed" | "sudo"))
+    };
+    command.redirections.iter().any(|it| is_output(&it.operator) && is_hosts(&it.target))
+        || command.words.iter().any(is_hosts) && copies()
+}
+
 /// The index of the command that keeps the script busy; those behind it only wait, or run when it failed.
 fn last_command(script: &Script) -> usize {
     let is_idle = |command: &Command| {
@@ -443,6 +461,14 @@ fn in_a_usual_place(word: &str) -> bool {
         || name.split_once('-').is_some_and(|(product, _)| product.len() > 3 && above.contains(product))
         || name.contains('.')
         || folder.starts_with("/usr/")
+}
+
+/// `/go/bin/test` is what somebody built, and not the `test` of the system.
+fn in_a_folder_of_its_own(word: &str) -> bool {
+    let Some((folder, name)) = word.rsplit_once('/') else { return false };
+    let short = name.len() < 6 && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    let of_the_system = ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
+    short && folder.ends_with("bin") && folder.starts_with('/') && !of_the_system.contains(&folder)
 }
 
 /// In front of other commands, a program with such a name or argument stays behind them.

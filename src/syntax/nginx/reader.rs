@@ -283,7 +283,8 @@ impl<'t> Reader<'t> {
         self.at += 1;
         if self.in_statement() {
             let end = self.last_word_end();
-            if !self.quote_lost {
+            let is_hole = self.words.len() == self.first_word + 1 && self.is_hole();
+            if !self.quote_lost && !is_hole {
                 self.problem(end..end, "missing `;` before `}`");
             }
             self.end_statement(end, Kind::Simple);
@@ -336,7 +337,20 @@ impl<'t> Reader<'t> {
         self.source.len()
     }
 
+    /// The statement begins with `${NAME}`: whole directives are put there, with their `;`, before nginx reads the text.
+    fn is_hole(&self) -> bool {
+        let written = self.words.get(self.first_word).map_or("", |word| &self.source[word.range()]);
+        written.starts_with("${") && written.ends_with('}')
+    }
+
     fn end_statement(&mut self, end: usize, kind: Kind) {
+        while self.lines_break && self.words.len() > self.first_word + 1 && self.is_hole() {
+            let (hole, next) = (self.words[self.first_word].range().end, self.words[self.first_word + 1].range().start);
+            if memchr(b'\n', &self.source.as_bytes()[hole..next]).is_none() {
+                break;
+            }
+            self.push_directive(self.first_word + 1, hole, Kind::Simple);
+        }
         while let Some(found) = self.missing_semicolon(kind) {
             let before = self.words[found - 1].range().end;
             let place = before..before;

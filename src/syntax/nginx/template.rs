@@ -1,7 +1,7 @@
 //! Recognises sources of configurations in template languages, which are no configurations before they are rendered.
 
-use memchr::memchr;
 use memchr::memmem::find;
+use memchr::{memchr, memchr_iter};
 
 use crate::source::{FileId, Text};
 use crate::syntax::nginx::reader::read;
@@ -12,7 +12,8 @@ const MARKS: [(&str, &str, Option<&str>); 3] =
     [("{%", "%}", Some("a Jinja template")), ("<%", "%>", Some("an ERB template")), ("{{", "}}", None)];
 
 pub fn language(source: &str) -> Option<&'static str> {
-    if MARKS.iter().all(|(opening, _, _)| find(source.as_bytes(), opening.as_bytes()).is_none()) {
+    let holes = holes(source);
+    if holes.is_empty() && MARKS.iter().all(|(opening, _, _)| find(source.as_bytes(), opening.as_bytes()).is_none()) {
         return None;
     }
     let tree = read(&Text::of_file(FileId(0), source));
@@ -24,7 +25,21 @@ pub fn language(source: &str) -> Option<&'static str> {
             None => found = Some(if is_go(inside) { "a Go template" } else { "a Jinja template" }),
         }
     }
-    found
+    found.or_else(|| holes.iter().any(|hole| !is_text(&tree, *hole)).then_some("a template with `{NAME}` in it"))
+}
+
+/// Where `{NAME}` stands, which a script fills in: nginx would take it for a block with half a directive in it. So many
+/// of them are enough.
+fn holes(source: &str) -> Vec<usize> {
+    let bytes = source.as_bytes();
+    let is_hole = |at: &usize| {
+        let inside = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+        inside > 1
+            && bytes[at + 1].is_ascii_alphabetic()
+            && bytes.get(at + 1 + inside) == Some(&b'}')
+            && !matches!(at.checked_sub(1).map(|at| bytes[at]), Some(b'$' | b'{'))
+    };
+    memchr_iter(b'{', bytes).filter(is_hole).take(16).collect()
 }
 
 /// What stands in the first pair of marks that nginx would not keep in a quoted word, a comment or a Lua block. Both

@@ -93,13 +93,18 @@ pub fn elixir(text: &Text) -> Settings {
     settings
 }
 
-/// The options that rackup up to version 2 takes from the file itself (github.com/rack/rackup, `parse_file`).
+/// The options that rackup up to version 2 takes from the file itself: from the first line of it that begins with `#\`
+/// (github.com/rack/rack 2.2, `Rack::Builder.load_file`).
 pub fn rackup(text: &Text) -> Settings {
     let mut settings = Settings::new(Format::Rackup);
-    let Some(at) = text.as_str().lines().next().filter(|line| line.starts_with("#\\")).map(str::len) else {
-        return settings;
-    };
-    let Some(words) = words(&text.slice(2..at)) else {
+    let mut start = 0;
+    let line = text.as_str().split_inclusive('\n').find(|line| {
+        start += line.len();
+        line.starts_with("#\\")
+    });
+    let Some(line) = line else { return settings };
+    start -= line.len();
+    let Some(words) = words(&text.slice(start + 2..start + line.trim_end().len())) else {
         settings.partial = Some(text.whole());
         return settings;
     };

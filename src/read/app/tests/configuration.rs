@@ -228,5 +228,7 @@ fn options_of_rackup_stand_in_its_file() {
     let file = "#\\ -w -p 4567 --host 0.0.0.0\nrun App\n";
     assert_eq!(setting(Format::Rackup, file, "port", &[]), "4567");
     assert_eq!(setting(Format::Rackup, file, "host", &[]), "0.0.0.0");
+    let further_down = "# frozen_string_literal: true\n\n#\\ -s Thin -p 4568\nrun App\n";
+    assert_eq!(setting(Format::Rackup, further_down, "port", &[]), "4568");
     assert_eq!(setting(Format::Rackup, "run App\n", "port", &[]), setting(Format::Toml, "", "port", &[]));
 }

@@ -2,10 +2,10 @@
 
 use crate::read::compose::environment::Environment;
 use crate::read::compose::load::{Loader, Named, parent};
+use crate::read::compose::merge::merge;
 use crate::read::compose::tree::{Folder, Kind, Map, Mark, Node};
 use crate::read::snapshot;
 use crate::source::{FileId, Text};
-use crate::syntax::Problem;
 
 /// How deep includes may be nested.
 const DEPTH: usize = 64;
@@ -21,15 +21,15 @@ impl Loader<'_> {
             let Some(imported) = self.included(item, folder, environment, above) else { continue };
             let Kind::Map(imported) = imported.kind else { continue };
             for (section, entries) in imported {
-                let (Kind::Map(entries), true) = (entries.kind, SECTIONS.contains(&section.as_str())) else {
-                    continue;
-                };
-                self.import(top, section, entries);
+                let name = SECTIONS.iter().find(|name| **name == section.as_str());
+                let (Kind::Map(entries), Some(name)) = (entries.kind, name) else { continue };
+                self.import(top, name, section, entries);
             }
         }
     }
 
-    fn import(&mut self, top: &mut Map, section: Text, entries: Map) {
+    /// What a file defines goes on top of what it includes under the same name (since compose-go 2.10, `importResource`).
+    fn import(&mut self, top: &mut Map, name: &'static str, section: Text, entries: Map) {
         if !matches!(top.get(section.as_str()), Some(Node { kind: Kind::Map(_), .. })) {
             let folder = self.folder("");
             let node = Node { span: section.whole(), folder, mark: Mark::Merge, kind: Kind::Map(Map::default()) };
@@ -40,18 +40,11 @@ impl Loader<'_> {
             match own.entry(key.as_str()) {
                 None => own.set(key, value),
                 Some((_, existing)) if existing.span == value.span => {}
-                Some((first, _)) => {
-                    let related = Some((key.whole(), "included here".to_owned()));
-                    let message = format!(
-                        "{} `{}` is also defined by an included file",
-                        section.as_str().trim_end_matches('s'),
-                        key
-                    );
-                    // The same network or volume is often declared in both.
-                    if section.as_str() == "services" {
-                        let span = first.whole();
-                        self.problems.push(Problem { span, message, related });
-                    }
+                Some(_) => {
+                    let Some(slot) = own.get_mut(key.as_str()) else { continue };
+                    let nothing = Node { span: slot.span, folder: slot.folder, mark: Mark::Merge, kind: Kind::Null };
+                    let over = std::mem::replace(slot, nothing);
+                    *slot = merge(value, over, &mut vec![name, "*"]);
                 }
             }
         }
