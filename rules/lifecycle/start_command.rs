@@ -93,6 +93,12 @@ fn add(site: &Site, trouble: &StartTrouble, findings: &mut Findings) {
                 }
             }
         }
+        StartWhy::NoScript { name: script, package, scripts } => {
+            let message = format!("{name} runs the script `{script}`, which `package.json` does not have");
+            let finding = findings.warning(place, message).label("ends with `Missing script`");
+            finding.note(*package, format!("this has {}", words::list(scripts.iter().map(String::as_str))));
+            finding.help("run a script that is there, or add this one");
+        }
         StartWhy::CarriageReturns { path, file } => {
             let message = format!("{name} cannot run `{path}`: its lines end in carriage returns");
             let finding = findings.warning(place, message).label("starts this script");

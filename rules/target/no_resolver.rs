@@ -34,7 +34,10 @@ fn check(site: &Site, findings: &mut Findings) {
         let names = list(machines.iter().map(|machine| site.machine(*machine).name.as_str()));
         let plural = if machines.len() > 1 { "s" } else { "" };
         let message = format!("the name server `{resolver}` does not know the container{plural} {names}");
-        let finding = findings.error(resolver.span, message).label("a public name server knows no containers");
+        let finding = findings.error(resolver.span, message).label(match is_loopback(&resolver.value) {
+            true => "no name server answers there: in a container this is the container itself",
+            false => "a public name server knows no containers",
+        });
         note_each(
             finding,
             hops.iter().map(|(_, (_, hop))| {
@@ -49,6 +52,10 @@ fn check(site: &Site, findings: &mut Findings) {
             finding.fix(format!("use `{DOCKER}`"), true, resolver.span, DOCKER);
         }
     }
+}
+
+fn is_loopback(resolver: &str) -> bool {
+    resolver.starts_with("127.") || resolver.starts_with("[::1]")
 }
 
 fn without(site: &Site, end: &End, hop: &Hop, findings: &mut Findings) {

@@ -24,7 +24,7 @@ const SERVERS: &[&str] = &["gunicorn", "uvicorn", "hypercorn", "daphne", "grania
 const MOST_NAMES: usize = 200;
 
 /// What reads a file of variables before the settings are evaluated.
-const LOADERS: &[&str] = &["load_dotenv", "read_env(", "read_envfile", "from decouple import", "AutoConfig"];
+const LOADERS: &[&str] = &["load_dotenv", "read_env(", "read_envfile", "from decouple import", "AutoConfig", "dotenv"];
 
 /// Variables that Docker sets in every container.
 const OF_EVERY_CONTAINER: &[&str] = &["HOME", "HOSTNAME", "PATH", "PWD", "TERM"];
@@ -59,6 +59,17 @@ pub fn read(site: &mut Site, service: &Kept, container: &Container<'_>) {
             }
         }
     }
+    for process in container.started.processes.iter().filter(|process| !process.conditional) {
+        let Some(text) = javascript(container, process) else { continue };
+        for (name, place) in refused(&text) {
+            if found.iter().any(|known| known.name == name) || !is_unset(container, process, &text, &name) {
+                continue;
+            }
+            let effect = EmptyEffect::Required { program: process.name.clone() };
+            let given = not_given(service, container.files.snapshot.sources);
+            found.push(EmptyVariable { name, place, effect, given, certain: false });
+        }
+    }
     for (name, place) in demanded(container) {
         let effect = EmptyEffect::Required { program: service.name.to_string() };
         let given = not_given(service, container.files.snapshot.sources);
@@ -87,6 +98,42 @@ fn demanded(container: &Container<'_>) -> Vec<(String, Span)> {
         }
         assigned.extend(command.assignments.iter().map(|(name, _)| name.value.clone()));
         assigned.extend(command.words.iter().filter_map(|word| Some(word.assignment()?.0.value)));
+    }
+    found
+}
+
+/// The file that Node.js is started with.
+fn javascript(container: &Container<'_>, process: &Process) -> Option<Text> {
+    let entry = process.entry.as_ref().filter(|entry| entry.language == "js")?;
+    match container.files.find(&entry.path) {
+        Found::File(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// `if (!process.env.KEY) throw …` and `… process.exit(1)` outside of every function.
+fn refused(text: &Text) -> Vec<(String, Span)> {
+    const ASKS: &str = "if (!process.env.";
+    let source = text.as_str();
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in source.split_inclusive('\n') {
+        let from = start;
+        start += line.len();
+        let Some(rest) = line.strip_prefix(ASKS) else { continue };
+        let length = rest.find(|it: char| !(it.is_ascii_alphanumeric() || it == '_')).unwrap_or(rest.len());
+        let (name, behind) = rest.split_at(length);
+        let Some(then) = behind.strip_prefix(')') else { continue };
+        // The statement itself, or the lines of its block up to the brace that closes it.
+        let body = match then.trim_start().strip_prefix('{') {
+            Some(_) => source[from..].split_once("\n}").map_or("", |(block, _)| block),
+            None => then,
+        };
+        let ends = ["throw ", "process.exit("].iter().any(|sign| body.contains(sign));
+        if ends && !name.is_empty() && found.len() < MOST_NAMES {
+            let at = from + ASKS.len();
+            found.push((name.to_owned(), text.span(at..at + length)));
+        }
     }
     found
 }

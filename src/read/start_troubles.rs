@@ -1,6 +1,7 @@
 //! What keeps the start command of a container from working: scripts that are not there or cannot be run, modules that
 //! do not exist, packages that a mount hides.
 
+use crate::read::app::settings::{Format, settings};
 use crate::read::container::Container;
 use crate::read::image::files::{below, executable, join, parent};
 use crate::read::image::packages::INSTALLED;
@@ -8,15 +9,18 @@ use crate::read::image::{Change, CopySource};
 use crate::read::process::follow::base;
 use crate::read::process::{Argument, Process, Start};
 use crate::read::starting;
-use crate::read::surroundings::Found;
+use crate::read::surroundings::{Found, Surroundings};
 use crate::site::Site;
 use crate::site::machine::{MachineId, MountSource};
 use crate::site::trouble::{StartTrouble, StartWhy, Trouble};
 use crate::source::{FileId, Lookup, Span, Text};
-use crate::syntax::command_line::shell;
+use crate::syntax::command_line::{Word, shell};
 
 /// Programs that run the script that is their first word.
 const INTERPRETERS: &[&str] = &["sh", "bash", "ash", "dash", "python", "python3", "node", "ruby", "php", "perl"];
+
+/// What runs the scripts of package.json.
+const RUNNERS: &[&str] = &["npm", "yarn", "pnpm"];
 
 /// Programs in front of the one that is meant.
 const WRAPPERS: &[&str] =
@@ -41,6 +45,7 @@ pub fn read(site: &mut Site, id: MachineId, container: &Container<'_>) {
     if let Some(program) = started(container) {
         found.extend(script(container, &program));
     }
+    found.extend(package_script(container));
     found.extend(hidden(container));
     for process in &container.started.processes {
         found.extend(module(container, process));
@@ -107,6 +112,43 @@ fn script(container: &Container<'_>, program: &Program) -> Option<(Span, StartWh
         return None;
     };
     Some((place, why))
+}
+
+/// `npm run serve`, where package.json has no such script.
+fn package_script(container: &Container<'_>) -> Option<(Span, StartWhy)> {
+    let words: Vec<Text> = match container.start.as_ref()? {
+        Start::Exec(words) => words.clone(),
+        Start::Shell(text) => {
+            let script = shell(text);
+            let commands = script.commands.iter();
+            let is_run = |words: &Vec<Text>| RUNNERS.contains(&base(words.first().map_or("", Text::as_str)));
+            let literal = commands
+                .take_while(|command| !command.conditional)
+                .map(|command| command.words.iter().filter_map(Word::literal).collect::<Vec<Text>>());
+            // A change of the folder leads to another package.json.
+            let mut steps = literal.take_while(|words| words.first().is_none_or(|first| first != "cd"));
+            steps.find(|words| is_run(words) && words.get(1).is_some_and(|word| word == "run"))?
+        }
+    };
+    let at = words.iter().position(|word| !WRAPPERS.contains(&base(word.as_str())))?;
+    let [runner, run, name, ..] = &words[at..] else { return None };
+    let is_plain = name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_:.".contains(&byte));
+    if !RUNNERS.contains(&base(runner.as_str())) || run != "run" || !is_plain || name.as_str().starts_with('-') {
+        return None;
+    }
+    let path = join(&container.directory, "package.json");
+    let Found::File(text) = container.files.find(&path) else { return None };
+    let surroundings = |it: &Surroundings<'_>| settings(Format::Json, &path, &text, it);
+    let package = container.with_surroundings(surroundings);
+    // It is no JSON, or it has no scripts at all that could be read.
+    let scripts: Vec<String> =
+        package.entries().filter_map(|(key, _)| key.strip_prefix("scripts.").map(str::to_owned)).collect();
+    if scripts.is_empty() || scripts.iter().any(|script| *script == name.as_str()) {
+        return None;
+    }
+    let at = text.as_str().find("\"scripts\"")?;
+    let package = text.span(at..at + "\"scripts\"".len());
+    Some((name.whole(), StartWhy::NoScript { name: name.to_string(), package, scripts }))
 }
 
 /// A command of the build whose effect is not followed names the file, all files of its kind, or what finds them.

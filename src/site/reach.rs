@@ -522,6 +522,15 @@ impl<'s> Index<'s> {
             address_of_resolver(&resolver.value)
                 .is_some_and(|address| !is_private(address) && !address.is_loopback() && !address.is_unspecified())
         };
+        // Of its own addresses a container has a name server on one only, which is Docker's.
+        let own = |resolver: &Spanned<String>| address_of_resolver(&resolver.value).is_some_and(|it| it.is_loopback());
+        let is_silent =
+            self.site.machine(home.stack).kind == Kind::Container && self.stack_is_open(home.stack).is_none();
+        if is_silent && resolvers.iter().all(own) {
+            if let Some(machine) = self.members(home, name).first().copied() {
+                return Reach::ForeignResolver { resolver: first.clone(), machine };
+            }
+        }
         if resolvers.iter().all(public) {
             let member = self.members(home, name).first().copied();
             if let Some(machine) = member {

@@ -133,6 +133,8 @@ pub enum StartWhy {
     Missing { path: String, elsewhere: Option<(String, Span)> },
     /// The lines of the script end in a carriage return, so its first line names an interpreter that does not exist.
     CarriageReturns { path: String, file: Span },
+    /// package.json has no script of this name; the scripts that it has.
+    NoScript { name: String, package: Span, scripts: Vec<String> },
     /// It reads from a terminal that it does not have: the command.
     EndsAtOnce { command: String },
     /// Nobody may execute it.
