@@ -83,9 +83,12 @@ fn add_not_loaded(site: &Site, not_loaded: &NotLoaded, findings: &mut Findings) 
             .label(format!("`{machine}` does not start: `{block}` is not allowed here"))
             .note(*place, format!("`{block}` may only stand inside `http`"))
             .help("put it where the main config includes it, `/etc/nginx/conf.d/default.conf`, or give it `events` and `http`"),
-        NotLoadedWhy::NoInclude => finding
-            .label("no `include` of the main config looks here")
-            .help("put it where the main config looks: `/etc/nginx/conf.d/default.conf`"),
+        NotLoadedWhy::NoInclude { looks } => {
+            finding.label("no `include` of the main config looks here").help(match looks {
+                Some(pattern) => format!("put it where the main config looks: `{pattern}`"),
+                None => "include it in the main config".to_owned(),
+            })
+        }
         NotLoadedWhy::Shadowed { by } => finding
             .label("hidden")
             .note(*by, "this is mounted over it")

@@ -19,8 +19,9 @@ use crate::syntax::command_line::{Word, shell};
 /// Programs that run the script that is their first word.
 const INTERPRETERS: &[&str] = &["sh", "bash", "ash", "dash", "python", "python3", "node", "ruby", "php", "perl"];
 
-/// What runs the scripts of package.json.
-const RUNNERS: &[&str] = &["npm", "yarn", "pnpm"];
+/// Scripts that npm knows without package.json, and flags that lead to another one.
+const OWN_SCRIPTS: &[&str] = &["env", "start", "restart", "stop"];
+const ELSEWHERE: &[&str] = &["--if-present", "--prefix", "-C", "-w", "--workspace", "--workspaces", "-ws"];
 
 /// Programs in front of the one that is meant.
 const WRAPPERS: &[&str] =
@@ -116,24 +117,35 @@ fn script(container: &Container<'_>, program: &Program) -> Option<(Span, StartWh
 
 /// `npm run serve`, where package.json has no such script.
 fn package_script(container: &Container<'_>) -> Option<(Span, StartWhy)> {
-    let words: Vec<Text> = match container.start.as_ref()? {
-        Start::Exec(words) => words.clone(),
-        Start::Shell(text) => {
+    let (words, script) = match container.start.as_ref()? {
+        Start::Shell(text) => (&[][..], Some(text)),
+        Start::Exec(words) => {
+            let words = &words[words.iter().position(|word| !WRAPPERS.contains(&base(word.as_str())))?..];
+            match words {
+                [program, flag, text, ..] if INTERPRETERS.contains(&base(program.as_str())) && flag == "-c" => {
+                    (words, Some(text))
+                }
+                _ => (words, None),
+            }
+        }
+    };
+    let words: Vec<Text> = match script {
+        Some(text) => {
             let script = shell(text);
-            let commands = script.commands.iter();
-            let is_run = |words: &Vec<Text>| RUNNERS.contains(&base(words.first().map_or("", Text::as_str)));
-            let literal = commands
-                .take_while(|command| !command.conditional)
-                .map(|command| command.words.iter().filter_map(Word::literal).collect::<Vec<Text>>());
+            let commands = script.commands.iter().take_while(|command| !command.conditional);
+            let literal = commands.map(|it| it.words.iter().filter_map(Word::literal).collect::<Vec<Text>>());
             // A change of the folder leads to another package.json.
             let mut steps = literal.take_while(|words| words.first().is_none_or(|first| first != "cd"));
-            steps.find(|words| is_run(words) && words.get(1).is_some_and(|word| word == "run"))?
+            steps.find(|words| matches!(words.as_slice(), [runner, run, ..] if runner == "npm" && run == "run"))?
         }
+        None => words.to_vec(),
     };
     let at = words.iter().position(|word| !WRAPPERS.contains(&base(word.as_str())))?;
     let [runner, run, name, ..] = &words[at..] else { return None };
     let is_plain = name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_:.".contains(&byte));
-    if !RUNNERS.contains(&base(runner.as_str())) || run != "run" || !is_plain || name.as_str().starts_with('-') {
+    let is_elsewhere =
+        words.iter().any(|word| ELSEWHERE.contains(&word.as_str().split('=').next().unwrap_or_default()));
+    if runner != "npm" || run != "run" || !is_plain || name.as_str().starts_with('-') || is_elsewhere {
         return None;
     }
     let path = join(&container.directory, "package.json");
@@ -143,7 +155,8 @@ fn package_script(container: &Container<'_>) -> Option<(Span, StartWhy)> {
     // It is no JSON, or it has no scripts at all that could be read.
     let scripts: Vec<String> =
         package.entries().filter_map(|(key, _)| key.strip_prefix("scripts.").map(str::to_owned)).collect();
-    if scripts.is_empty() || scripts.iter().any(|script| *script == name.as_str()) {
+    let is_there = scripts.iter().map(String::as_str).chain(OWN_SCRIPTS.iter().copied()).any(|it| it == name.as_str());
+    if scripts.is_empty() || is_there {
         return None;
     }
     let at = text.as_str().find("\"scripts\"")?;

@@ -270,8 +270,8 @@ fn asked_group(site: &Site, id: MachineId, tree: &Tree) -> Option<(Span, Span)> 
     .next()
 }
 
-/// Sites that are mounted or copied below nginx's folder while nothing is loaded but what comes with the image. Whether one
-/// of them is all that its proxy would have.
+/// Sites that are mounted or copied below nginx's folder while nothing is loaded but what comes with the image, or nothing
+/// with a server in it. Whether one of them is all that its proxy would have.
 pub fn outside_of_includes(
     site: &mut Site,
     trees: &Trees<'_>,
@@ -287,7 +287,9 @@ pub fn outside_of_includes(
         return false;
     }
     let only_image = nginx.trees.iter().all(|tree| tree.root().all(|item| item.span() == container.image_place));
-    if !only_image || nginx.trees.is_empty() {
+    // Its own main file, without a server in anything that it takes in.
+    let is_empty = nothing_listens && container.started.open.is_none() && !nginx.trees.iter().any(|it| has_server(it));
+    if !only_image && !is_empty || nginx.trees.is_empty() {
         return false;
     }
     let mounted = files.mounts.iter().map(|it| it.mount.target.clone());
@@ -321,13 +323,21 @@ pub fn outside_of_includes(
                     place: origin,
                     file: Some(text.span(0..text.as_str().find('\n').unwrap_or(text.as_str().len()))),
                     path,
-                    why: NotLoadedWhy::NoInclude,
+                    why: NotLoadedWhy::NoInclude { looks: looks(nginx) },
                     nothing_else: nothing_listens,
                 }));
             }
         }
     }
     nothing_listens && !seen.is_empty()
+}
+
+/// The pattern by which the main config takes in sites.
+fn looks(nginx: &NginxRead) -> Option<String> {
+    let is_for_sites = |path: &str| {
+        glob::is_pattern(path) && (path.contains("site") || path.contains("conf.d") || path.contains("http.d"))
+    };
+    nginx.includes.iter().find(|include| is_for_sites(&include.path)).map(|include| include.path.clone())
 }
 
 /// A script of the build or of the start may link sites that are available.

@@ -103,8 +103,8 @@ pub enum NotLoadedWhy {
     /// No include pattern takes it: the pattern.
     NoPattern { pattern: String, place: Span },
     /// No include line of the config that is loaded looks into its folder, and nothing else is loaded but what comes
-    /// with the image.
-    NoInclude,
+    /// with the image, or nothing with a server in it: where the main config looks.
+    NoInclude { looks: Option<String> },
     /// A whole config with its own `http` or `events` lies where parts are included.
     MainInside { block: String, place: Span },
     /// A part of a config, with a block that belongs into `http`, lies where the main config is read.
