@@ -82,7 +82,7 @@ fn resolve(documents: &Documents<'_>, group: &Group) -> Project {
         name,
         folder: folder_path,
         files: loader.files,
-        meant_inside: meant_inside(&services, &loader.missing),
+        meant_inside: meant_inside(documents.sources, &services, &loader.missing),
         services,
         kept: Vec::new(),
         networks,
@@ -195,7 +195,13 @@ fn name(documents: &Documents<'_>, files: &[FileId], folder: &str, environment: 
 
 /// Variables without a value that a service names in its command and sets for its container: the shell of the container
 /// is meant to replace them.
-fn meant_inside(services: &[Box<Service>], missing: &[Missing]) -> Vec<(Span, Span)> {
+fn meant_inside(sources: &Sources, services: &[Box<Service>], missing: &[Missing]) -> Vec<(Span, Span)> {
+    // `ZONE: ${ZONE:-utc}` takes it over from compose, which then is to have a value for it.
+    let takes_over = |name: &Spanned<String>| {
+        let behind = sources.get(name.span.file).text.get(name.span.range().end..).unwrap_or_default();
+        let line = behind.lines().next().unwrap_or_default();
+        line.contains(&format!("${{{}", name.value)) || line.contains(&format!("${}", name.value))
+    };
     let mut found = Vec::new();
     for service in services.iter().filter(|_| !missing.is_empty()) {
         let forms = [&service.command, &service.entrypoint].into_iter().flatten();
@@ -211,7 +217,7 @@ fn meant_inside(services: &[Box<Service>], missing: &[Missing]) -> Vec<(Span, Sp
                 place.file == variable.span.file && whole.start <= part.start && part.end <= whole.end
             };
             let own = service.environment.iter().find(|(name, _)| name.value == variable.name.value);
-            if let Some((name, _)) = own.filter(|_| places.iter().any(is_inside)) {
+            if let Some((name, _)) = own.filter(|(name, _)| places.iter().any(is_inside) && !takes_over(name)) {
                 found.push((variable.span, name.span));
             }
         }
