@@ -526,10 +526,11 @@ impl<'s> Index<'s> {
         let own = |resolver: &Spanned<String>| address_of_resolver(&resolver.value).is_some_and(|it| it.is_loopback());
         let is_silent =
             self.site.machine(home.stack).kind == Kind::Container && self.stack_is_open(home.stack).is_none();
-        if is_silent && resolvers.iter().all(own) {
-            if let Some(machine) = self.members(home, name).first().copied() {
-                return Reach::ForeignResolver { resolver: first.clone(), machine };
-            }
+        if is_silent
+            && resolvers.iter().all(own)
+            && let Some(machine) = self.members(home, name).first().copied()
+        {
+            return Reach::ForeignResolver { resolver: first.clone(), machine };
         }
         if resolvers.iter().all(public) {
             let member = self.members(home, name).first().copied();
