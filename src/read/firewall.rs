@@ -49,7 +49,7 @@ pub fn read(site: &mut Site, sources: &Sources, roots: &[String]) {
             firewalls.extend(find().and_then(|text| iptables::saved(&text, certain)));
         } else if matches!(name, "nftables.conf" | "nftables.rules" | "ruleset.nft") {
             firewalls.extend(find().into_iter().flat_map(|text| nft::read(&text, certain)));
-        } else if name.ends_with(".sh") && !roots.iter().any(|root| is_of_the_system(root, path)) {
+        } else if is_script(name) && !roots.iter().any(|root| is_of_the_system(root, path)) {
             scripts.extend(find());
         }
     }
@@ -57,6 +57,11 @@ pub fn read(site: &mut Site, sources: &Sources, roots: &[String]) {
     firewalls.extend(script::iptables(&scripts));
     site.firewalls = firewalls;
     site.confinement = roots.iter().find_map(|root| selinux::read(sources, root));
+}
+
+/// A script by its name: also those that OpenRC's `local` service and the old init run.
+fn is_script(name: &str) -> bool {
+    [".sh", ".start"].iter().any(|ending| name.ends_with(ending)) || ["rc.local", "rc.firewall"].contains(&name)
 }
 
 /// It came with a package: examples, and scripts that packages run themselves.

@@ -147,11 +147,15 @@ pub fn reach(site: &Site, sockets: &Sockets, hop: &Hop, path: &Spanned<String>) 
     if let Some(listener) = same_path {
         return missing(MissingWhy::NotShared { listener }, Certainty::Proven);
     }
-    // Everyone who could make it: the proxy's own machine, and those that share the folder.
-    let makers: Vec<MachineId> = (0..site.machines.len())
-        .map(MachineId)
-        .filter(|id| *id == home_id || (site.machine(*id).project == home.project && shares(site, *id, &place)))
-        .collect();
+    // Everyone who could make it: the proxy's own machine, those that share the folder, and the host when it is one of its
+    // own folders.
+    let is_of_host = matches!(&place, Place::Host(path) if path.starts_with('/'));
+    let could_make = |id: &MachineId| {
+        let machine = site.machine(*id);
+        let is_host = is_of_host && machine.kind == Kind::Host && *id == MachineId(0);
+        *id == home_id || is_host || (machine.project == home.project && shares(site, *id, &place))
+    };
+    let makers: Vec<MachineId> = (0..site.machines.len()).map(MachineId).filter(could_make).collect();
     let is_sealed = home.kind == Kind::Host && home.sealed.iter().any(|folder| under(&wanted, folder).is_some());
     let is_seen = |id: MachineId| site.seen.unix && site.machine(id).kind == Kind::Host;
     let open = makers.iter().filter(|id| !is_seen(**id)).find_map(|id| site.machine(*id).listening.open.as_deref());

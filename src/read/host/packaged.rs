@@ -261,22 +261,29 @@ fn is_rival(one: &Endpoint, other: &Endpoint) -> bool {
 /// The services that OpenRC starts.
 const RUN_LEVEL: &str = "/etc/runlevels/default";
 
-/// Folders of other programs that start services: quadlets, runit, s6, user managers that run without a login.
-const OTHER_MANAGERS: [&str; 7] = [
+/// Folders of other programs that start services: quadlets, runit, s6, FreeBSD's rc, user managers that run without a
+/// login.
+const OTHER_MANAGERS: [&str; 8] = [
     "/etc/containers/systemd",
     "/etc/service",
     "/service",
     "/etc/runit/runsvdir/default",
     "/etc/s6",
     "/etc/xinetd.d",
+    "/usr/local/etc/rc.d",
     "/var/lib/systemd/linger",
 ];
 
+/// Lines of scripts that leave nothing running.
+const ENDING: [&str; 10] = ["#", "exit", "set ", "iptables", "ip6tables", "ipset", "nft ", "ip ", "sysctl", "echo"];
+
 /// Scripts that start something at boot and that are not followed.
 fn scripts(server: &Server<'_>, inventory: &mut Inventory) {
-    let idle = |line: &&str| !line.is_empty() && !line.starts_with('#') && !line.starts_with("exit");
-    for path in ["/etc/rc.local", "/etc/rc.d/rc.local"] {
-        if server.text(path).is_some_and(|text| text.as_str().lines().map(str::trim).any(|line| idle(&line))) {
+    let starts = |line: &str| !line.is_empty() && !ENDING.iter().any(|word| line.starts_with(word));
+    let own = ["/etc/rc.local", "/etc/rc.d/rc.local"].map(str::to_owned);
+    let of_openrc = server.list("/etc/local.d").names.into_iter().filter(|name| name.ends_with(".start"));
+    for path in own.into_iter().chain(of_openrc.map(|name| format!("/etc/local.d/{name}"))) {
+        if server.text(&path).is_some_and(|text| text.as_str().lines().map(str::trim).any(starts)) {
             inventory.open.get_or_insert_with(|| format!("`{path}` may start something"));
         }
     }
