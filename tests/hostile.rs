@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A group without a server: an error that rests on nothing but this file.
-const BESIDE: &str = "upstream nobody { }\nserver { listen 80; location / { proxy_pass http://nobody; } }\n";
+/// A group without a server that is asked: an error that rests on nothing but this file.
+const BESIDE: &str = "upstream nobody { server unix:/run/nobody.sock down; }\nserver { listen 80; location / { proxy_pass http://nobody; } }\n";
 
 /// Far more than is needed, also on a busy machine and without optimisation: what fails here is not slow but endless.
 const PATIENCE: Duration = Duration::from_secs(60);
