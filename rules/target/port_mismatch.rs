@@ -62,6 +62,12 @@ fn only_listener(site: &Site, asked: &Asked) -> Option<ListenerId> {
     fitting.all(|other| port_of(site.listener(*other)) == port_of(site.listener(*first))).then_some(*first)
 }
 
+/// Whether a listener is on a loopback address that is not the hop's own.
+fn is_shut(site: &Site, hop: &Hop, id: ListenerId) -> bool {
+    let is_loopback = matches!(site.listener(id).endpoint, Endpoint::Tcp { bind, .. } if bind.is_loopback());
+    is_loopback && site.home(hop).is_some_and(|home| home.stack != site.machine(id.machine).stack)
+}
+
 /// The listener, when more texts name the port that was asked for than name the listener's own.
 fn outvoted(site: &Site, hops: &[Asked]) -> Option<ListenerId> {
     let first = hops.first()?;
@@ -112,7 +118,16 @@ fn at_hop(site: &Site, asked: &Asked, findings: &mut Findings) {
 
     let others = refused.listeners.iter().filter(|id| !owns(site, hop, site.listener(**id)));
     note_each(finding, others.map(|id| (site.listener(*id).place, listens(site, *id))));
-    let mut right = only_listener(site, asked).and_then(|id| port_of(site.listener(id)));
+    let only = only_listener(site, asked);
+    if let Some(id) = only.filter(|id| is_shut(site, hop, *id) && refused.host_side.is_none()) {
+        // The right port alone would be refused as well.
+        let listener = site.listener(id);
+        let port = port_of(listener).unwrap_or_default();
+        let open = listener.anywhere.clone().unwrap_or_else(|| "0.0.0.0".to_owned());
+        finding.help(format!("use port {port}, and let it listen on every address: `{open}`"));
+        return;
+    }
+    let mut right = only.and_then(|id| port_of(site.listener(id)));
     let mut reason =
         if port.written.is_none() { format!("no port is written, so {} is meant", port.number) } else { String::new() };
     if let Some((publisher, number)) = refused.host_side {
