@@ -37,8 +37,9 @@ fn check(site: &Site, findings: &mut Findings) {
                 if let Some((backend, idle)) = backends.get(&id).and_then(|it| Some((it, it.idle.as_ref()?))) {
                     let who = format!("{} of {}", backend.program, name(site.machine(id.machine)));
                     race(group, keepalive, &who, idle, findings);
-                } else if let Some((proxy, idle)) =
-                    servers.get(&(id.machine, &site.listener(id).endpoint)).and_then(|it| of_a_proxy(site, it))
+                } else if let Some((proxy, idle)) = servers
+                    .get(&(id.machine, site.listener(id).endpoint.of_any_family()))
+                    .and_then(|it| of_a_proxy(site, it))
                 {
                     let who = format!("{} of {}", proxy.product, name(site.machine(id.machine)));
                     race(group, keepalive, &who, &idle, findings);

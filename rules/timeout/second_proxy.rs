@@ -17,9 +17,9 @@ const MANY: usize = 64;
 /// What all proxies of a site take in, and where it goes.
 pub struct SecondProxies<'s> {
     site: &'s Site,
-    servers: FxHashMap<(MachineId, &'s Endpoint), Vec<usize>>,
+    servers: FxHashMap<(MachineId, Endpoint), Vec<usize>>,
     /// The shortest wait for what is taken in on an address.
-    shortest: FxHashMap<(MachineId, &'s Endpoint), &'s Wait>,
+    shortest: FxHashMap<(MachineId, Endpoint), &'s Wait>,
     hops: FxHashMap<usize, Vec<&'s Hop>>,
     routes: FxHashMap<usize, Vec<&'s RoutePath>>,
 }
@@ -44,7 +44,7 @@ impl<'s> SecondProxies<'s> {
             let waits = numbers.iter().filter_map(|server| hops.get(server)).flatten();
             let waits = waits.filter_map(|hop| hop.waits.read.as_ref());
             if let Some(wait) = waits.min_by(|one, other| one.seconds.total_cmp(&other.seconds)) {
-                shortest.insert(*address, wait);
+                shortest.insert(address.clone(), wait);
             }
         }
         SecondProxies { site, servers, shortest, hops, routes }
@@ -53,7 +53,7 @@ impl<'s> SecondProxies<'s> {
     /// The longest wait that is written for a path which this hop sends there; where paths do not tell, the shortest of
     /// all waits.
     pub fn wait(&self, first: &Hop, id: ListenerId) -> Option<&'s Wait> {
-        let address = (id.machine, &self.site.listener(id).endpoint);
+        let address = (id.machine, self.site.listener(id).endpoint.of_any_family());
         let servers = self.servers.get(&address)?;
         let longest = match servers[..] {
             // Which of several servers takes a request depends on the name that is asked for.

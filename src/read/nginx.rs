@@ -337,7 +337,11 @@ impl<'l> Walk<'l, '_> {
                 }
             }
             // Several servers share an address; the first one stands for all.
-            if self.listeners.iter().any(|known| known.endpoint == listen.endpoint) {
+            let both = listen.endpoint.of_any_family();
+            if let Some(known) = self.listeners.iter_mut().find(|known| known.endpoint.of_any_family() == both) {
+                if known.endpoint != listen.endpoint {
+                    known.endpoint = both;
+                }
                 continue;
             }
             self.listeners.push(Listener {

@@ -4,6 +4,7 @@ use crate::read::catalogue::image::reference;
 use crate::read::compose::model::{HealthTest, Service};
 use crate::read::container::Container;
 use crate::read::image::StartForm;
+use crate::read::surroundings::Found;
 use crate::site::machine::{Asks, Probe, Tool};
 use crate::source::{Span, Spanned, Text};
 use crate::syntax::command_line::{Word, shell};
@@ -22,6 +23,11 @@ pub fn read(service: &Service, container: &Container<'_>) -> (Option<Probe>, Opt
 fn has_only_busybox(container: &Container<'_>) -> bool {
     let is_alpine = container.facts.as_ref().is_some_and(|facts| facts.system.as_deref() == Some("alpine"));
     let installed = container.files.image.iter().flat_map(|image| &image.installed);
+    // The start script of nginx's image opens its own default site for IPv6, too.
+    let own_site = container.files.find("/etc/nginx/conf.d/default.conf");
+    if matches!(own_site, Found::File(text) if text.whole() == container.image_place) {
+        return false;
+    }
     is_alpine && !installed.into_iter().any(|package| package.name.value == "wget")
 }
 

@@ -370,7 +370,7 @@ pub fn default_sites(site: &mut Site, trees: &Trees<'_>, id: MachineId, containe
     let mut found = Vec::new();
     for own in site.servers.iter().filter(of_machine).filter(|server| is_nameless(server)) {
         let first = own.listens.iter().find_map(|listen| {
-            let same = |other: &&Listen| other.endpoint == listen.endpoint;
+            let same = |other: &&Listen| other.endpoint.of_any_family() == listen.endpoint.of_any_family();
             let mut rivals = site.servers.iter().filter(of_machine).filter(|server| server.proxy == own.proxy);
             let any_default = rivals.clone().any(|it| it.listens.iter().filter(same).any(|it| it.default));
             let first = rivals.find(|server| server.listens.iter().any(|other| same(&other)))?;

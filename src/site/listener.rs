@@ -85,6 +85,16 @@ pub enum Endpoint {
     },
 }
 
+impl Endpoint {
+    /// The same without a word of the families of addresses: all of IPv4 is all.
+    pub fn of_any_family(&self) -> Endpoint {
+        match self {
+            Endpoint::Tcp { bind: Bind::AnyIpv4, port } => Endpoint::Tcp { bind: Bind::Any, port: *port },
+            other => other.clone(),
+        }
+    }
+}
+
 /// Why a listener is believed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Evidence {

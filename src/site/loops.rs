@@ -70,8 +70,9 @@ impl Steps {
         };
         for (number, end) in site.ends.iter().enumerate() {
             let Some((listener, machine)) = address(end) else { continue };
-            if let Some(found) = servers.get(&(machine, &listener.endpoint)) {
-                steps.servers.entry((machine, listener.endpoint.clone())).or_insert_with(|| found.clone());
+            let key = (machine, listener.endpoint.of_any_family());
+            if let Some(found) = servers.get(&key) {
+                steps.servers.entry(key).or_insert_with(|| found.clone());
                 steps.inner.push(number);
             }
         }
@@ -134,7 +135,7 @@ impl Steps {
     /// passes it on, when that name is kept.
     fn server(&self, site: &Site, end: usize, hop: &Hop) -> Option<usize> {
         let Reach::Delivered(id) = site.ends[end].reach else { return None };
-        let servers = self.servers.get(&(id.machine, site.listener(id).endpoint.clone()))?;
+        let servers = self.servers.get(&(id.machine, site.listener(id).endpoint.of_any_family()))?;
         if let [only] = servers.as_slice() {
             return Some(*only);
         }
@@ -147,9 +148,13 @@ impl Steps {
     /// Where the server that an end leads to listens.
     fn listen(&self, site: &Site, end: usize) -> Option<Span> {
         let Reach::Delivered(id) = site.ends[end].reach else { return None };
-        let endpoint = &site.listener(id).endpoint;
+        let endpoint = site.listener(id).endpoint.of_any_family();
         let server = self.server(site, end, &site.hops[site.ends[end].hop])?;
-        site.servers[server].listens.iter().find(|listen| listen.endpoint == *endpoint).map(|listen| listen.place)
+        site.servers[server]
+            .listens
+            .iter()
+            .find(|listen| listen.endpoint.of_any_family() == endpoint)
+            .map(|listen| listen.place)
     }
 }
 

@@ -140,13 +140,13 @@ impl Site {
         found
     }
 
-    /// The servers of proxies that take requests in on each address of a machine, as indices into [`Site::servers`].
-    pub fn servers_by_address(&self) -> FxHashMap<(MachineId, &Endpoint), Vec<usize>> {
-        let mut found: FxHashMap<(MachineId, &Endpoint), Vec<usize>> = FxHashMap::default();
+    /// The servers of proxies that take requests in on each address of a machine, whatever its family, as indices into [`Site::servers`].
+    pub fn servers_by_address(&self) -> FxHashMap<(MachineId, Endpoint), Vec<usize>> {
+        let mut found: FxHashMap<(MachineId, Endpoint), Vec<usize>> = FxHashMap::default();
         for (number, server) in self.servers.iter().enumerate() {
             let Some(machine) = self.proxy(server.proxy).machine else { continue };
             for listen in &server.listens {
-                let servers = found.entry((machine, &listen.endpoint)).or_default();
+                let servers = found.entry((machine, listen.endpoint.of_any_family())).or_default();
                 if servers.last() != Some(&number) {
                     servers.push(number);
                 }
