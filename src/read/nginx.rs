@@ -327,15 +327,6 @@ impl<'l> Walk<'l, '_> {
                 (LayerName::Http, true) => Some(Protocol::Https),
                 (LayerName::Stream, _) => None,
             };
-            // What an image brings stands at one place, so its lines for IPv4 and for IPv6 are one listener.
-            if let Endpoint::Tcp { bind: Bind::Any, port } = listen.endpoint {
-                let ipv4 = Endpoint::Tcp { bind: Bind::AnyIpv4, port };
-                let is_first = |known: &&mut Listener| known.place == listen.place && known.endpoint == ipv4;
-                if let Some(known) = self.listeners.iter_mut().find(is_first) {
-                    known.endpoint = listen.endpoint.clone();
-                    continue;
-                }
-            }
             // Several servers share an address; the first one stands for all.
             let both = listen.endpoint.of_any_family();
             if let Some(known) = self.listeners.iter_mut().find(|known| known.endpoint.of_any_family() == both) {
