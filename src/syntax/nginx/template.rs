@@ -5,7 +5,7 @@ use memchr::{memchr, memchr_iter};
 
 use crate::source::{FileId, Text};
 use crate::syntax::nginx::reader::read;
-use crate::syntax::nginx::{Kind, Tree, Word};
+use crate::syntax::nginx::{DirectiveRef, Kind, Tree, Word};
 
 /// The marks of a template: how it opens, how it closes, and the language. `{{` is told apart by what stands behind it.
 const MARKS: [(&str, &str, Option<&str>); 3] =
@@ -25,7 +25,14 @@ pub fn language(source: &str) -> Option<&'static str> {
             None => found = Some(if is_go(inside) { "a Go template" } else { "a Jinja template" }),
         }
     }
-    found.or_else(|| holes.iter().any(|hole| !is_text(&tree, *hole)).then_some("a template with `{NAME}` in it"))
+    let is_template = || has_statements(&tree) && holes.iter().any(|hole| !is_text(&tree, *hole));
+    found.or_else(|| is_template().then_some("a template with `{NAME}` in it"))
+}
+
+/// A block has a statement in it: texts of other programs have braces, too.
+fn has_statements(tree: &Tree) -> bool {
+    let is_whole = |child: DirectiveRef<'_>| tree.text.part(child.start()..child.entry().end as usize).ends_with(';');
+    tree.all().any(|block| block.children().any(is_whole))
 }
 
 /// Where `{NAME}` stands, which a script fills in: nginx would take it for a block with half a directive in it. So many
@@ -37,7 +44,8 @@ fn holes(source: &str) -> Vec<usize> {
         inside > 1
             && bytes[at + 1].is_ascii_alphabetic()
             && bytes.get(at + 1 + inside) == Some(&b'}')
-            && !matches!(at.checked_sub(1).map(|at| bytes[at]), Some(b'$' | b'{'))
+            // `${NAME}` is a variable, and formats of other programs have `%{NAME}`.
+            && !matches!(at.checked_sub(1).map(|at| bytes[at]), Some(b'$' | b'{' | b'%'))
     };
     memchr_iter(b'{', bytes).filter(is_hole).take(16).collect()
 }
