@@ -46,6 +46,7 @@ use crate::read::running::NginxRead;
 use crate::read::stack::Part;
 use crate::read::trees::Trees;
 use crate::read::troubles::FileNames;
+use crate::read::troubles::without_value::{leftovers, variables};
 use crate::side_by_side::{both, side_by_side};
 use crate::site::Site;
 use crate::site::machine::{Machine, MachineId};
@@ -182,7 +183,7 @@ fn containers<'s>(
             project.problems.iter().cloned().partition(|problem| project.files.contains(&problem.span.file));
         add_problems(site, "compose", &own);
         add_problems(site, "env-file", &others);
-        troubles::variables(site, sources, project);
+        variables(site, sources, project);
         for file in project.kept.iter().flat_map(|service| &service.env_files).filter_map(|file| file.found) {
             coverage.add(sources, file, "env", Read::Whole);
         }
@@ -235,7 +236,7 @@ fn container_troubles(
     let Part { id, machine, container, site, .. } = part;
     let (id, container) = (*id, &*container);
     site.backends = backends::read(id, machine, container);
-    troubles::leftovers(site, trees, container);
+    leftovers(site, trees, container);
     start_troubles::read(site, id, container);
     for nginx in read {
         nginx::modules::missing(site, id, container, &nginx.trees, nginx.complete);

@@ -1,14 +1,14 @@
-//! What a stack's files get wrong before any request: mounts without source, configs that nobody includes, variables
-//! without value.
+//! What the files of a stack get wrong before any request: mounts without source, configs that nobody includes,
+//! variables without value.
+
+pub mod without_value;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use crate::read::compose::model::HostPath;
-use crate::read::compose::model::{Kept, MountKind, PathText, Project};
+use crate::read::compose::model::{HostPath, Kept, MountKind, PathText};
 use crate::read::container::Container;
-use crate::read::envsubst::{Leftover, LeftoverWhy};
 use crate::read::glob;
 use crate::read::image::Change;
 use crate::read::image::files::{below, join};
@@ -17,14 +17,13 @@ use crate::read::machine_files::MachineFiles;
 use crate::read::process::Start;
 use crate::read::running::{NGINX_PLACES, NginxRead};
 use crate::read::snapshot::Tree as Snapshot;
-use crate::read::starting;
 use crate::read::surroundings::Found;
 use crate::read::trees::Trees;
 use crate::site::Site;
 use crate::site::machine::MachineId;
-use crate::site::proxy::{Listen, Target, To, VirtualServer};
-use crate::site::trouble::{EmptyEffect, EmptyVariable, MountSourceMissing, NotLoaded, NotLoadedWhy, Trouble};
-use crate::source::{Entry, Sources, Span};
+use crate::site::proxy::{Hop, Host, Listen, Target, To, VirtualServer};
+use crate::site::trouble::{MountSourceMissing, NotLoaded, NotLoadedWhy, Trouble};
+use crate::source::{Entry, Sources, Span, Spanned};
 use crate::syntax::nginx::{DirectiveRef, Tree};
 
 /// Endings of files that are written by hand and become others before a deploy.
@@ -202,7 +201,11 @@ pub fn not_loaded(
 
 /// Files among the available sites of a server that define a group that a hop asks for, and that no link makes used ones.
 fn not_enabled(site: &mut Site, trees: &Trees<'_>, id: MachineId, files: &MachineFiles<'_>, nginx: &NginxRead) {
-    for include in nginx.includes.iter().filter(|_| files.root.is_some()) {
+    let asks = |hop: &Hop| site.proxy(hop.proxy).machine == Some(id) && asked_name(hop).is_some();
+    if files.root.is_none() || !site.hops.iter().any(|hop| asks(hop)) {
+        return;
+    }
+    for include in &nginx.includes {
         let Some((enabled, pattern)) = include.path.rsplit_once('/') else { continue };
         let Some(available) = enabled.strip_suffix("-enabled").map(|sites| format!("{sites}-available")) else {
             continue;
@@ -259,15 +262,22 @@ fn asked_group(site: &Site, id: MachineId, tree: &Tree) -> Option<(Span, Span)> 
     let groups: Vec<(String, Span)> = tree.root().filter(is_group).filter_map(named).collect();
     let hops = site.hops.iter().filter(|hop| !groups.is_empty() && site.proxy(hop.proxy).machine == Some(id));
     hops.filter_map(|hop| {
-        let asked = match &hop.to {
-            To::Target(Target::Tcp { host, port }) if port.written.is_none() => host.value.to_string(),
-            To::NoGroup(name) => name.value.clone(),
-            _ => return None,
-        };
+        let asked = asked_name(hop)?;
         let (_, group) = groups.iter().find(|(name, _)| asked.eq_ignore_ascii_case(name))?;
         Some((*group, hop.place))
     })
     .next()
+}
+
+/// The name of the target, where it may be a group's that the config does not define.
+fn asked_name(hop: &Hop) -> Option<&str> {
+    match &hop.to {
+        To::Target(Target::Tcp { host: Spanned { value: Host::Name(name), .. }, port }) if port.written.is_none() => {
+            Some(name)
+        }
+        To::NoGroup(name) => Some(&name.value),
+        _ => None,
+    }
 }
 
 /// Sites that are mounted or copied below nginx's folder while nothing is loaded but what comes with the image, or nothing
@@ -431,157 +441,4 @@ fn is_put_aside(name: &str) -> bool {
 fn has_server(tree: &Tree) -> bool {
     tree.problems().is_empty()
         && tree.root().any(|item| item.is_block() && matches!(&*item.name(), "server" | "upstream"))
-}
-
-/// Expressions that templates keep or lose.
-pub fn leftovers(site: &mut Site, trees: &Trees<'_>, container: &Container<'_>) {
-    for rendered in starting::templates(container) {
-        let crate::read::image::Change::Write { text, place, .. } = &rendered.change else { continue };
-        let tree = trees.get(text);
-        let mut eaten: Option<EmptyVariable> = None;
-        for leftover in rendered.leftovers {
-            let Some(effect) = effect(&leftover, &tree) else { continue };
-            let around = Around::of(trees.sources(), leftover.place);
-            if around.is_comment {
-                continue;
-            }
-            let (name, here) = (leftover.name.clone(), leftover.place);
-            if let EmptyEffect::Overwrites { .. } = effect {
-                let lost = EmptyVariable { name, place: *place, effect, given: Vec::new(), certain: true };
-                site.troubles.push(Trouble::EmptyVariable(lost));
-                continue;
-            }
-            if let EmptyEffect::Eats { .. } = effect {
-                // What a substitution takes away is its own fault, and said once: of the worst place.
-                if around.statement == "log_format" || eaten.as_ref().is_some_and(|it| it.certain || !around.is_a_word)
-                {
-                    continue;
-                }
-                let given = vec![(here, "lost here".to_owned())];
-                eaten = Some(EmptyVariable { name, place: *place, effect, given, certain: around.is_a_word });
-                continue;
-            }
-            // Any word is a name of a server, and the only server of a port needs none.
-            let certain = leftover.why != LeftoverWhy::Unknown && around.statement != "server_name";
-            let variable = EmptyVariable { name, place: here, effect, given: Vec::new(), certain };
-            site.troubles.push(Trouble::EmptyVariable(variable));
-        }
-        site.troubles.extend(eaten.map(Trouble::EmptyVariable));
-    }
-}
-
-/// In bytes: how far back the beginning of a statement is looked for.
-const REACH: usize = 2000;
-
-/// What stands around an expression of a template.
-struct Around<'t> {
-    is_comment: bool,
-    /// The first word of its statement.
-    statement: &'t str,
-    /// It is a whole argument, without which the statement lacks one.
-    is_a_word: bool,
-}
-
-impl<'t> Around<'t> {
-    fn of(sources: &'t Sources, place: Span) -> Around<'t> {
-        let text = &*sources.get(place.file).text;
-        let end = place.start as usize;
-        // Far enough for a statement, and not the whole of a large file for each of its expressions.
-        let start = (end.saturating_sub(REACH)..end).find(|at| text.is_char_boundary(*at)).unwrap_or(end);
-        let before = text.get(start..end).unwrap_or("");
-        let after = text.get(place.end as usize..).unwrap_or("");
-        let line = before.rsplit('\n').next().unwrap_or("");
-        let code: Vec<&str> = before.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
-        let last_end = code.iter().rposition(|line| line.trim_end().ends_with([';', '{', '}']));
-        let mut words = code[last_end.map_or(0, |at| at + 1)..].iter().flat_map(|line| line.split_whitespace());
-        Around {
-            is_comment: line.trim_start().starts_with('#') || line.contains(" #"),
-            statement: words.next().unwrap_or(""),
-            is_a_word: before.ends_with(char::is_whitespace) && after.starts_with([' ', '\t', '\n', '\r', ';']),
-        }
-    }
-}
-
-fn effect(leftover: &Leftover, tree: &Tree) -> Option<EmptyEffect> {
-    let expression = leftover.expression.clone();
-    match leftover.why {
-        LeftoverWhy::Operator => Some(EmptyEffect::StaysLiteral { expression }),
-        // In capitals it is a variable of the environment, unless the config sets it itself.
-        LeftoverWhy::Unset if is_upper(&leftover.name) && !sets(tree, &leftover.name) => {
-            Some(EmptyEffect::StaysUnset { expression })
-        }
-        LeftoverWhy::Emptied if is_upper(&leftover.name) => {
-            Some(EmptyEffect::Empties { what: format!("`{expression}`") })
-        }
-        LeftoverWhy::Emptied => Some(EmptyEffect::Eats { variable: expression }),
-        LeftoverWhy::OwnTemplate => Some(EmptyEffect::Overwrites { path: leftover.name.clone() }),
-        LeftoverWhy::Unset | LeftoverWhy::Unknown => None,
-    }
-}
-
-fn is_upper(name: &str) -> bool {
-    !name.bytes().any(|byte| byte.is_ascii_lowercase())
-}
-
-/// The config gives the variable a value: `set`, `map`, `geo` and the like.
-fn sets(tree: &Tree, name: &str) -> bool {
-    let wanted = format!("${name}");
-    let mut open: Vec<DirectiveRef<'_>> = tree.root().collect();
-    while let Some(item) = open.pop() {
-        let defines = matches!(&*item.name(), "set" | "map" | "geo" | "split_clients" | "perl_set" | "js_set");
-        if defines && item.arguments().any(|word| word.value() == wanted) {
-            return true;
-        }
-        open.extend(item.children());
-    }
-    false
-}
-
-/// Variables of the compose files themselves, and files of variables that are not there.
-pub fn variables(site: &mut Site, sources: &Sources, project: &Project) {
-    let folder = if project.folder.is_empty() { String::new() } else { format!("{}/", project.folder) };
-    let environment = sources.read(&format!("{folder}.env"));
-    for missing in &project.missing_variables {
-        let given = environment.map(|file| (Span { file, start: 0, end: 0 }, "this file does not set it".to_owned()));
-        let own = project.meant_inside.iter().find(|(variable, _)| *variable == missing.span);
-        let own = own.map(|(_, place)| (*place, "set here, for the container only".to_owned()));
-        let effect = match &missing.required {
-            Some(message) => EmptyEffect::Refused { message: message.clone() },
-            None if own.is_some() => EmptyEffect::TakenBefore { expression: format!("${{{}}}", missing.name) },
-            None => EmptyEffect::Empties { what: missing.name.value.clone() },
-        };
-        let given = own.or(given);
-        site.troubles.push(Trouble::EmptyVariable(EmptyVariable {
-            name: missing.name.value.clone(),
-            place: missing.span,
-            effect,
-            given: given.into_iter().collect(),
-            certain: false,
-        }));
-    }
-    // A file that is not there is told once, however many services want it.
-    let mut files: Vec<EmptyVariable> = Vec::new();
-    for service in &project.kept {
-        for file in service.env_files.iter().filter(|file| file.required && file.found.is_none()) {
-            let HostPath::Inside(path) = &file.file.path else { continue };
-            let snapshot = Snapshot { sources, root: None };
-            if !matches!(snapshot.find(path), Found::Absent) {
-                continue;
-            }
-            let place = file.file.text.whole();
-            let is_it = |known: &&mut EmptyVariable| match &known.effect {
-                EmptyEffect::FileMissing { path: known, .. } => known == path,
-                _ => false,
-            };
-            if let Some(known) = files.iter_mut().find(is_it) {
-                if known.given.len() < ALSO && known.place != place {
-                    known.given.push((place, format!("`{}` wants it, too", service.name.value)));
-                }
-                continue;
-            }
-            let effect = EmptyEffect::FileMissing { path: path.clone(), template: template_of(sources, path) };
-            files.push(EmptyVariable { name: String::new(), place, effect, given: Vec::new(), certain: true });
-        }
-    }
-    site.troubles.extend(files.into_iter().map(Trouble::EmptyVariable));
 }

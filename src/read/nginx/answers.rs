@@ -87,8 +87,7 @@ pub fn buffers(scope: &Scope<'_, '_>, prefix: &'static str, stream: bool) -> Buf
 fn large_headers(scope: &Scope<'_, '_>) -> Option<Spanned<&'static str>> {
     let known = &catalogue::program(&["php-fpm"])?.value.large_headers;
     let parameters = scope.find_all("fastcgi_param");
-    let variables = scope.chain().flat_map(|block| block.simple()).filter(|item| item.name == "set").map(|item| **item);
-    parameters.chain(variables).find_map(|item| {
+    parameters.chain(scope.all("set")).find_map(|item| {
         let word = item.argument(0)?;
         let name = word.value();
         let name = name.trim_start_matches('$');

@@ -75,6 +75,14 @@ impl<'l, 'p> Scope<'l, 'p> {
         nearest.map_or(&[][..], |scope| &scope.items).iter().filter(is_it).map(|item| **item)
     }
 
+    /// Every setting of that name, here and in the blocks around.
+    pub fn all(&self, name: &'static str) -> impl Iterator<Item = DirectiveRef<'l>> {
+        let marks = Marks::of(name);
+        let blocks = self.chain().take_while(move |scope| scope.anywhere.has(marks));
+        let items = blocks.filter(move |scope| scope.here.has(marks)).flat_map(|scope| &scope.items);
+        items.filter(move |item| item.name == name && is_simple(item)).map(|item| **item)
+    }
+
     /// No family has such a setting here or around.
     pub fn lacks(&self, rest: &str) -> bool {
         !self.anywhere.has(Marks::of_rest(rest))
