@@ -61,6 +61,7 @@ pub fn container(site: &mut Site, name: &str, port: u16) -> MachineId {
         restart: None,
         probe: None,
         image_has_probe: None,
+        starts_as_it_came: true,
         names_hosts: None,
         slow_start: None,
         replaced_alone: None,

@@ -128,6 +128,7 @@ fn machine(place: Span, open: &str) -> Machine {
         restart: None,
         probe: None,
         image_has_probe: None,
+        starts_as_it_came: false,
         names_hosts: None,
         slow_start: None,
         replaced_alone: None,

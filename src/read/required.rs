@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::read::compose::model::{HostPath, Kept};
 use crate::read::container::Container;
 use crate::read::image::files::join;
-use crate::read::process::Process;
+use crate::read::process::{Process, Start};
 use crate::read::snapshot::Tree as Snapshot;
 use crate::read::start_troubles::named_module;
 use crate::read::starting;
@@ -60,7 +60,7 @@ pub fn read(site: &mut Site, service: &Kept, container: &Container<'_>) {
         }
     }
     for process in container.started.processes.iter().filter(|process| !process.conditional) {
-        let Some(text) = javascript(container, process) else { continue };
+        let Some(text) = javascript(container, process).filter(|_| !preloads(container, process)) else { continue };
         for (name, place) in refused(&text) {
             if found.iter().any(|known| known.name == name) || !is_unset(container, process, &text, &name) {
                 continue;
@@ -111,6 +111,22 @@ fn javascript(container: &Container<'_>, process: &Process) -> Option<Text> {
     }
 }
 
+/// Node.js is told to read a file of variables first: `--env-file=.env`, `-r dotenv/config`.
+fn preloads(container: &Container<'_>, process: &Process) -> bool {
+    let says = |text: &str| text.contains("--env-file") || text.contains("dotenv/config");
+    let of_start = match &container.start {
+        Some(Start::Exec(words)) => words.iter().any(|word| says(word.as_str())),
+        Some(Start::Shell(text)) => says(text.as_str()),
+        None => false,
+    };
+    let package = container.files.find(&join(&process.directory, "package.json"));
+    let script = starting::script(container);
+    let mut words = script.iter().flat_map(|script| &script.commands).flat_map(|command| &command.words);
+    of_start
+        || matches!(package, Found::File(text) if says(text.as_str()))
+        || words.any(|word| word.literal().is_some_and(|word| says(word.as_str())))
+}
+
 /// `if (!process.env.KEY) throw …` and `… process.exit(1)` outside of every function.
 fn refused(text: &Text) -> Vec<(String, Span)> {
     const ASKS: &str = "if (!process.env.";
@@ -121,6 +137,11 @@ fn refused(text: &Text) -> Vec<(String, Span)> {
         let from = start;
         start += line.len();
         let Some(rest) = line.strip_prefix(ASKS) else { continue };
+        let before = &source[..from];
+        // What it takes in before may set variables, and so may it itself.
+        if takes_in_own_files(before) || before.matches("/*").count() > before.matches("*/").count() {
+            break;
+        }
         let length = rest.find(|it: char| !(it.is_ascii_alphanumeric() || it == '_')).unwrap_or(rest.len());
         let (name, behind) = rest.split_at(length);
         let Some(then) = behind.strip_prefix(')') else { continue };
@@ -135,7 +156,23 @@ fn refused(text: &Text) -> Vec<(String, Span)> {
             found.push((name.to_owned(), text.span(at..at + length)));
         }
     }
+    found.retain(|(name, _)| !is_assigned(source, name));
     found
+}
+
+/// `require('./settings')`, `import './settings.js'`.
+fn takes_in_own_files(source: &str) -> bool {
+    ["require('.", "require(\".", "import '.", "import \".", "import('.", "import(\"."]
+        .iter()
+        .any(|sign| source.contains(sign))
+}
+
+/// `process.env.KEY ??= …`, `process.env.KEY = …`
+fn is_assigned(source: &str, name: &str) -> bool {
+    source.split(&format!("process.env.{name}")).skip(1).any(|behind| {
+        let behind = behind.trim_start().trim_start_matches(['|', '?', '&']);
+        behind.starts_with('=') && !behind.starts_with("==")
+    })
 }
 
 /// The module that the server imports, and the settings of Django that it names.

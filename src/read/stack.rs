@@ -15,7 +15,9 @@ use crate::read::image::files::join;
 use crate::read::machine_files::MountedFiles;
 use crate::read::probe;
 use crate::read::stack::network::{Networks, lent_stacks};
-use crate::read::stack::service::{command, declared, longest_queue, port_variables, published, replicas, restart};
+use crate::read::stack::service::{
+    command, declared, longest_queue, port_variables, published, replicas, restart, starts_as_it_came,
+};
 use crate::side_by_side::side_by_side;
 use crate::site::Site;
 use crate::site::listener::Listening;
@@ -260,6 +262,7 @@ impl<'s> Placed<'_, 's> {
             tools: probe::tools(probe.as_ref(), container),
             probe: probe.map(Box::new),
             image_has_probe,
+            starts_as_it_came: starts_as_it_came(service, container),
             names_hosts: container.started.names_hosts,
             slow_start: container.started.slow.clone(),
             replaced_alone: None,

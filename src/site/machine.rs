@@ -50,6 +50,8 @@ pub struct Machine {
     pub published: Vec<Published>,
     /// Names in its hosts file.
     pub hosts: Vec<HostsEntry>,
+    /// An image starts as it came: these files add no program, no command and no script to it.
+    pub starts_as_it_came: bool,
     /// A command of its start that adds names to that file.
     pub names_hosts: Option<Span>,
     pub mounts: Vec<Mount>,

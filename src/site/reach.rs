@@ -524,8 +524,10 @@ impl<'s> Index<'s> {
         };
         // Of its own addresses a container has a name server on one only, which is Docker's.
         let own = |resolver: &Spanned<String>| address_of_resolver(&resolver.value).is_some_and(|it| it.is_loopback());
-        let is_silent =
-            self.site.machine(home.stack).kind == Kind::Container && self.stack_is_open(home.stack).is_none();
+        let is_silent = home.kind == Kind::Container
+            && home.starts_as_it_came
+            && self.single_process(home.stack)
+            && self.stack_is_open(home.stack).is_none();
         if is_silent
             && resolvers.iter().all(own)
             && let Some(machine) = self.members(home, name).first().copied()
@@ -953,7 +955,7 @@ impl<'s> Index<'s> {
         }
     }
 
-    /// The only unknown is which other ports there are, not what this one speaks.
+    /// One machine has the stack for itself.
     fn single_process(&self, stack: MachineId) -> bool {
         self.stacks.get(&stack).is_none_or(|machines| machines.len() == 1)
     }

@@ -76,7 +76,9 @@ pub fn extra_host(text: &Text) -> Result<(Text, Text), Refusal> {
 /// The address of a host without its brackets; Docker takes nothing but an IP address and `host-gateway`.
 pub fn host_address(text: &Text) -> Result<Text, Refusal> {
     let address = without_brackets(text);
-    if address == "host-gateway" || address.as_str().parse::<IpAddr>().is_ok() {
+    // An IPv6 address may name the interface that it is for: `fe80::1%eth0`.
+    let number = address.as_str().split('%').next().unwrap_or_default();
+    if address == "host-gateway" || number.parse::<IpAddr>().is_ok() {
         return Ok(address);
     }
     Err(Refusal::new(text.whole(), format!("`{text}` is no IP address: write one, or `host-gateway`")))

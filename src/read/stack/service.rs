@@ -1,9 +1,11 @@
 //! What a service says about its machine by itself.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::read::compose::model::{self, CommandForm, NetworkMode, Service};
 use crate::read::container::Container;
+use crate::read::image::{Change, Image};
 use crate::read::process::Start as Command;
 use crate::site::machine::{Declared, DeclaredBy, HostPort, LongestQueue, Published};
 use crate::source::{Lookup, Spanned, Text};
@@ -98,4 +100,24 @@ pub fn replicas(service: &Service) -> Option<Spanned<u64>> {
 pub fn restart(service: &Service) -> Option<Spanned<String>> {
     let deployed = service.deploy.as_ref().and_then(|deploy| deploy.restart_condition.as_ref());
     service.restart.as_ref().or(deployed).map(Text::spanned)
+}
+
+/// Whether neither the service nor the build of its image says what runs in it. Start scripts of images lie in folders
+/// such as `/docker-entrypoint.d`.
+pub fn starts_as_it_came(service: &Service, container: &Container<'_>) -> bool {
+    let holds_scripts = |path: &str| path == "/" || path.contains("entrypoint");
+    let adds = |image: &Arc<Image>| {
+        let is_script = |change: &Change| match change {
+            Change::Copy { target: path, .. } | Change::Write { path, .. } | Change::Link { path, .. } => {
+                holds_scripts(path)
+            }
+            Change::Unknown { path, .. } => path.as_ref().is_none_or(|path| holds_scripts(path)),
+            _ => false,
+        };
+        let is_told = image.entrypoint.is_some() || image.command.is_some();
+        is_told || !image.installed.is_empty() || !image.commands.is_empty() || image.changes.iter().any(is_script)
+    };
+    let is_mounted = container.files.mounts.iter().any(|it| holds_scripts(&it.mount.target));
+    let is_told = service.command.is_some() || service.entrypoint.is_some() || is_mounted;
+    !is_told && !container.files.image.as_ref().is_some_and(adds)
 }
