@@ -100,7 +100,7 @@ fn of_words(words: &[Text]) -> Probe {
         return Probe { shell: Some(first.whole()), ..inner };
     }
     probe.tool = tool_of(first);
-    probe.asks = words.iter().find_map(url).or_else(|| port_check(&name_of(first), &words[1..]));
+    probe.asks = asked(words);
     probe
 }
 
@@ -108,13 +108,21 @@ fn of_shell(text: &Text) -> Probe {
     let mut probe = empty(text.whole());
     probe.shell = Some(text.whole());
     let script = shell(text);
-    let Some(command) = script.commands.iter().find(|command| !command.words.is_empty()) else { return probe };
-    let words: Vec<Text> = command.words.iter().filter_map(Word::literal).collect();
-    if let Some(first) = words.first() {
-        probe.tool = tool_of(first);
-        probe.asks = words.iter().find_map(url).or_else(|| port_check(&name_of(first), &words[1..]));
+    let literal = script.commands.iter().map(|it| it.words.iter().filter_map(Word::literal).collect::<Vec<Text>>());
+    let mut commands = literal.filter(|words| !words.is_empty());
+    let Some(words) = commands.next() else { return probe };
+    // `curl … || wget …`: where the first one fails, the other one answers.
+    if text.as_str().contains("||") && commands.any(|words| asked(&words).is_some()) {
+        return probe;
     }
+    probe.tool = words.first().and_then(tool_of);
+    probe.asks = asked(&words);
     probe
+}
+
+fn asked(words: &[Text]) -> Option<Asks> {
+    let (first, rest) = words.split_first()?;
+    words.iter().find_map(url).or_else(|| port_check(&name_of(first), rest))
 }
 
 /// A program that is looked for in the usual folders; one with a folder of its own is somebody's own.

@@ -4,6 +4,7 @@
 use crate::read::app::tokens::Language;
 use crate::read::built::{places, source};
 use crate::read::catalogue;
+use crate::read::catalogue::program::Program;
 use crate::read::container::Container;
 use crate::read::image::files::{join, parent};
 use crate::read::machine_files::MachineFiles;
@@ -117,7 +118,18 @@ pub fn bundle(container: &Container<'_>, process: &Process) -> Option<Listening>
         if *name == "<next-standalone>" && major_version(package, "\"next\"").is_none_or(|version| version < 14) {
             return None;
         }
-        let process = Process { program: Some(catalogue::framework(name)?), entry: None, ..process.clone() };
+        let program = catalogue::framework(name)?;
+        // What the project's settings say becomes a part of the server when it is built.
+        let mut settings = program.config.iter().flat_map(|config| &config.paths).filter_map(|path| {
+            match place.files.find(&join(&place.path[..at], path)) {
+                Found::File(text) => Some(text),
+                _ => None,
+            }
+        });
+        if settings.any(|text| moves(program, text.as_str())) {
+            return None;
+        }
+        let process = Process { program: Some(program), entry: None, ..process.clone() };
         return Some(container.with_surroundings(|machine| listening(&process, machine)));
     }
     None
@@ -162,6 +174,13 @@ fn profile(
             (!settings.into_iter().any(may_name)).then_some(None)
         }
     }
+}
+
+/// `server: {port: 3000}`: the settings name a section that says where the program listens.
+fn moves(program: &Program, settings: &str) -> bool {
+    let keys = program.movers.iter().filter_map(|mover| mover.key.as_deref()).flat_map(|keys| keys.split(' '));
+    let mut sections = keys.filter_map(|key| key.split('.').next());
+    sections.any(|section| settings.contains(&format!("{section}:")))
 }
 
 /// The first number of a version in package.json: 14 of `"next": "^14.2.3"`.
